@@ -1,0 +1,62 @@
+# Every library of muster, as Debian ships it. With MUSTER_STATIC the archives
+# of the same packages are linked, and the binary needs only glibc.
+find_package(Threads REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(gRPC CONFIG REQUIRED)
+find_package(absl CONFIG REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(spdlog CONFIG REQUIRED)
+find_package(nlohmann_json CONFIG REQUIRED)
+find_package(CLI11 CONFIG REQUIRED)
+
+# Headers only: muster::asio (Debian's libasio-dev has no CMake package).
+find_path(MUSTER_ASIO_INCLUDE asio.hpp REQUIRED)
+add_library(muster_asio INTERFACE)
+add_library(muster::asio ALIAS muster_asio)
+target_include_directories(muster_asio SYSTEM INTERFACE ${MUSTER_ASIO_INCLUDE})
+target_link_libraries(muster_asio INTERFACE Threads::Threads)
+
+# muster::grpc, muster::absl, muster::openssl, muster::log: what the folders
+# link. Each is the shared library in development builds and archives in
+# release builds.
+foreach(name grpc absl openssl log)
+  add_library(muster_dep_${name} INTERFACE)
+  add_library(muster::${name} ALIAS muster_dep_${name})
+endforeach()
+target_link_libraries(muster_dep_absl INTERFACE
+  absl::strings absl::status absl::statusor absl::flat_hash_map absl::time
+  absl::span absl::str_format absl::any_invocable absl::cleanup)
+
+if(MUSTER_STATIC)
+  # One archive list for gRPC and all that it stands on: their order does not
+  # matter inside a group, and Debian's CMake packages name shared objects.
+  set(archives)
+  foreach(name grpc++ grpc gpr address_sorting upb re2 cares protobuf ssl crypto
+          z spdlog fmt)
+    find_library(MUSTER_ARCHIVE_${name} NAMES lib${name}.a REQUIRED)
+    list(APPEND archives "${MUSTER_ARCHIVE_${name}}")
+  endforeach()
+  get_filename_component(archive_dir "${MUSTER_ARCHIVE_grpc++}" DIRECTORY)
+  file(GLOB absl_archives "${archive_dir}/libabsl_*.a")
+  list(APPEND archives ${absl_archives})
+  add_library(muster_archives INTERFACE)
+  target_link_libraries(muster_archives INTERFACE
+    -Wl,--start-group ${archives} -Wl,--end-group
+    -static-libstdc++ -static-libgcc Threads::Threads ${CMAKE_DL_LIBS})
+  target_compile_definitions(muster_archives INTERFACE
+    SPDLOG_COMPILED_LIB SPDLOG_FMT_EXTERNAL)
+  set_target_properties(muster_dep_absl PROPERTIES INTERFACE_LINK_LIBRARIES "")
+  foreach(name grpc absl openssl log)
+    target_link_libraries(muster_dep_${name} INTERFACE muster_archives)
+  endforeach()
+else()
+  target_link_libraries(muster_dep_grpc INTERFACE gRPC::grpc++ protobuf::libprotobuf)
+  target_link_libraries(muster_dep_openssl INTERFACE OpenSSL::SSL OpenSSL::Crypto)
+  target_link_libraries(muster_dep_log INTERFACE spdlog::spdlog)
+endif()
+target_link_libraries(muster_dep_grpc INTERFACE muster_dep_absl)
+
+if(MUSTER_BUILD_TESTS)
+  find_package(GTest CONFIG REQUIRED)
+  include(GoogleTest)
+endif()
