@@ -1,0 +1,55 @@
+#ifndef MUSTER_ENV_FRAMEWORKS_PLACEMENT_H_
+#define MUSTER_ENV_FRAMEWORKS_PLACEMENT_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace muster::env {
+
+// The place of one worker in one attempt of a job: all that its variables are
+// made of. A plain value; whoever fills it in has checked that
+// local_rank < local_world_size, rank < world_size, node_rank < node_count.
+struct Placement {
+  // The job. job_id is what the user calls it (--rdzv-id), and may be empty;
+  // run_id is unique and may be part of a file name.
+  std::string job_id;
+  std::string run_id;
+  uint32_t attempt = 0;
+  uint32_t max_restarts = 0;
+
+  // The node, and the worker on it and in the job. Nodes may run different
+  // numbers of workers.
+  uint32_t node_rank = 0;
+  uint32_t node_count = 1;
+  uint32_t local_rank = 0;
+  uint32_t local_world_size = 1;
+  uint32_t rank = 0;
+  uint32_t world_size = 1;
+
+  // Where rank 0 will listen; numeric, IPv6 without brackets.
+  std::string master_address;
+  uint32_t master_port = 0;
+
+  // The interface over which this node reaches the others; empty if unknown.
+  std::string interface;
+
+  // The GPUs that all workers of this node share, as entries of
+  // CUDA_VISIBLE_DEVICES (see VisibleDevices() in env/hardware/gpus.h). With
+  // one_gpu_each, CUDA_VISIBLE_DEVICES of the worker is its own entry, the
+  // local_rank-th; without, the variable is left as the agent has it. A node
+  // with no GPU has no entries, and one_gpu_each then changes nothing.
+  std::vector<std::string> gpus;
+  bool one_gpu_each = false;
+
+  // PyTorch only. "nccl" or "gloo"; "tcp" or "file:///SHARED/DIR", the latter
+  // an existing directory that all nodes see; and the file in which the worker
+  // leaves its exception, empty for none.
+  std::string backend;
+  std::string init_method = "tcp";
+  std::string error_file;
+};
+
+}  // namespace muster::env
+
+#endif  // MUSTER_ENV_FRAMEWORKS_PLACEMENT_H_
