@@ -1,0 +1,61 @@
+#include "rendezvous/agreement.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace muster::rendezvous {
+namespace {
+
+std::string NodeCount(const Agreement& a) {
+  if (a.min_nodes() == a.max_nodes()) return absl::StrCat(a.max_nodes());
+  return absl::StrCat(a.min_nodes(), ":", a.max_nodes());
+}
+
+std::string FrameworkName(const Agreement& a) {
+  const std::string name = Framework_Name(a.framework());
+  return absl::AsciiStrToLower(name.substr(name.find('_') + 1));
+}
+
+std::string Command(const Agreement& a) {
+  return absl::StrCat("'", absl::CHexEscape(absl::StrJoin(a.command(), " ")),
+                      "'");
+}
+
+std::string Text(const std::string& value) {
+  return value.empty() ? "not set" : absl::StrCat("'", value, "'");
+}
+
+}  // namespace
+
+std::vector<std::string> Differences(const Agreement& theirs,
+                                     const std::string& their_host,
+                                     const Agreement& ours,
+                                     const std::string& our_host) {
+  std::vector<std::string> out;
+  const auto compare = [&](const char* name, const std::string& their_value,
+                           const std::string& our_value) {
+    if (their_value == our_value) return;
+    out.push_back(absl::StrCat(name, " is ", their_value, " on ", their_host,
+                               " and ", our_value, " on ", our_host));
+  };
+  compare("the muster version", Text(theirs.muster_version()),
+          Text(ours.muster_version()));
+  compare("--rdzv-id", Text(theirs.job_id()), Text(ours.job_id()));
+  compare("--nnodes", NodeCount(theirs), NodeCount(ours));
+  compare("--framework", FrameworkName(theirs), FrameworkName(ours));
+  compare("--backend", Text(theirs.backend()), Text(ours.backend()));
+  compare("--init-method", Text(theirs.init_method()),
+          Text(ours.init_method()));
+  const std::vector<std::string> their_argv(theirs.command().begin(),
+                                            theirs.command().end());
+  const std::vector<std::string> our_argv(ours.command().begin(),
+                                          ours.command().end());
+  if (their_argv != our_argv) {
+    compare("the command", Command(theirs), Command(ours));
+  }
+  return out;
+}
+
+}  // namespace muster::rendezvous

@@ -1,0 +1,264 @@
+#include "rendezvous/coordinator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "asio/post.hpp"
+#include "rendezvous/coordinator_stream.h"
+
+namespace muster::rendezvous {
+namespace {
+
+// Often enough that a pause of our own is told from a silent node.
+constexpr std::chrono::milliseconds kSlowestTick{100};
+
+Duration TickOf(Duration node_timeout) {
+  return std::min<Duration>(kSlowestTick, node_timeout / 8);
+}
+
+// What an agent's message means for the record of the run; "" for nothing.
+std::string Describe(const AgentMessage& message) {
+  switch (message.body_case()) {
+    case AgentMessage::kStarted:
+      return absl::StrCat("rank ", message.started().rank(), " started as pid ",
+                          message.started().pid());
+    case AgentMessage::kExited:
+      return absl::StrCat(
+          "rank ", message.exited().rank(),
+          message.exited().has_signal() ? " died of signal " : " ended with ",
+          message.exited().has_signal() ? message.exited().signal()
+                                        : message.exited().exit_code());
+    case AgentMessage::kNotStarted:
+      return absl::StrCat(
+          "rank ", message.not_started().rank(),
+          " could not start: ", message.not_started().message());
+    case AgentMessage::kCancel:
+      return absl::StrCat("cancelled by signal ", message.cancel().signal());
+    case AgentMessage::kFailed:
+      return message.failed().message();
+    case AgentMessage::kDrained:
+      return "its output is here";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+Coordinator::Coordinator(asio::io_context& loop, CoordinatorOptions options,
+                         CoordinatorCallbacks callbacks)
+    : loop_(loop),
+      options_(std::move(options)),
+      callbacks_(std::move(callbacks)),
+      roster_(options_.roster, Now()),
+      liveness_(options_.node_timeout),
+      ticker_(loop) {
+  Tick();
+}
+
+Coordinator::~Coordinator() { *alive_ = false; }
+
+grpc::ServerBidiReactor<AgentMessage, CoordinatorMessage>* Coordinator::Join(
+    grpc::CallbackServerContext* context) {
+  auto stream = CoordinatorStream::Make(context);
+  asio::post(loop_, [this, alive = alive_, stream] {
+    if (*alive) {
+      Opened(stream);
+    } else {
+      stream->Close(grpc::Status(grpc::StatusCode::UNAVAILABLE,
+                                 "the coordinator is leaving"));
+    }
+  });
+  return stream.get();
+}
+
+void Coordinator::Rejected(const std::string& reason) {
+  asio::post(loop_, [this, alive = alive_, reason] {
+    if (!*alive || concluded_) return;
+    callbacks_.on_event("rejected", absl::StrCat("turned away: ", reason));
+    Apply(roster_.Rejected(reason));
+  });
+}
+
+void Coordinator::CancelJoin(uint32_t signal) {
+  Apply(roster_.Cancel(signal, Now()));
+  AfterEvent();
+}
+
+void Coordinator::Opened(std::shared_ptr<CoordinatorStream> stream) {
+  const SessionId session = ++last_session_;
+  streams_[session] = stream;
+  roster_.Opened(session, stream->peer());
+  liveness_.Heard(session, Now().at);
+  // The stream begins only here, so that the first message can't overtake the
+  // opening.
+  stream->Begin({.on_message =
+                     [this, alive = alive_, session](AgentMessage message) {
+                       asio::post(loop_, [this, alive, session,
+                                          message = std::move(message)] {
+                         if (*alive) Received(session, message);
+                       });
+                     },
+                 .on_closed =
+                     [this, alive = alive_, session] {
+                       asio::post(loop_, [this, alive, session] {
+                         if (*alive) Closed(session);
+                       });
+                     }});
+}
+
+void Coordinator::Received(SessionId session, const AgentMessage& message) {
+  const auto it = streams_.find(session);
+  if (it == streams_.end()) return;
+  const Moment now = Now();
+  liveness_.Heard(session, now.at);
+  switch (message.body_case()) {
+    case AgentMessage::kHello: {
+      callbacks_.on_event(
+          "hello", absl::StrCat(message.hello().node().host_name(), " (",
+                                message.hello().node().address(), ") is here"));
+      if (concluded_) {
+        it->second->Send(verdict_);
+        return;
+      }
+      Apply(roster_.Hello(session, message.hello(), now));
+      break;
+    }
+    case AgentMessage::kBeat: {
+      CoordinatorMessage reply;
+      reply.mutable_beat_reply();
+      it->second->Send(std::move(reply));
+      return;
+    }
+    case AgentMessage::BODY_NOT_SET:
+      it->second->Close(
+          grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "an empty message"));
+      return;
+    default:
+      callbacks_.on_event(
+          "node", absl::StrCat(NameOf(session), ": ", Describe(message)));
+      Apply(HandleGang(session, message));
+      break;
+  }
+  AfterEvent();
+}
+
+Outbox Coordinator::HandleGang(SessionId session, const AgentMessage& message) {
+  if (!gang_) return {};
+  const Moment now = Now();
+  switch (message.body_case()) {
+    case AgentMessage::kStarted:
+      return gang_->Started(session, message.started(), now);
+    case AgentMessage::kExited:
+      return gang_->Exited(session, message.exited(), now);
+    case AgentMessage::kNotStarted:
+      return gang_->NotStarted(session, message.not_started(), now);
+    case AgentMessage::kDrained:
+      return gang_->Drained(session, message.drained(), now);
+    case AgentMessage::kCancel:
+      return gang_->Cancel(session, message.cancel().signal(), now);
+    case AgentMessage::kFailed:
+      return gang_->NodeFailed(session, message.failed().message(), now);
+    default:
+      return {};
+  }
+}
+
+std::string Coordinator::NameOf(SessionId session) const {
+  for (const Member& member : roster_.members()) {
+    if (member.session != session) continue;
+    return absl::StrCat("node ", member.assignment.node_rank(), " (",
+                        member.facts.host_name(), ")");
+  }
+  return absl::StrCat("session ", session);
+}
+
+void Coordinator::Closed(SessionId session) {
+  if (!streams_.contains(session)) return;
+  Leave(session, "its agent hung up");
+}
+
+void Coordinator::Leave(SessionId session, const std::string& why) {
+  liveness_.Forget(session);
+  streams_.erase(session);
+  if (!concluded_) {
+    Apply(roster_.Leave(session, why));
+    if (gang_) Apply(gang_->Lost(session, why, Now()));
+  }
+  AfterEvent();
+}
+
+void Coordinator::Apply(Outbox outbox) {
+  for (Send& send : outbox) {
+    const auto it = streams_.find(send.to);
+    if (it == streams_.end()) continue;
+    if (send.message.has_report()) continue;  // Conclude() sends the verdict
+    const bool last = send.message.has_refusal();
+    if (last) {
+      callbacks_.on_event(
+          "refused", send.message.refusal().report().first_cause().message());
+    }
+    if (send.message.has_stop()) {
+      callbacks_.on_event("stop", "all workers are told to stop");
+    }
+    it->second->Send(std::move(send.message));
+    if (last) it->second->Close(grpc::Status::OK);
+  }
+}
+
+void Coordinator::AfterEvent() {
+  if (!gang_ && roster_.state() == Roster::State::kSealed) {
+    gang_.emplace(options_.roster.run_id, roster_.members(),
+                  roster_.join_seconds(), Now());
+    callbacks_.on_sealed(roster_.members());
+  }
+  if (!concluded_ && roster_.state() == Roster::State::kFailed) {
+    Conclude(roster_.report());
+  } else if (!concluded_ && gang_ && gang_->state() == Gang::State::kFinished) {
+    Conclude(gang_->report());
+  }
+  // Our own agent's stream is the last one.
+  if (concluded_ && streams_.size() <= 1) Idle();
+}
+
+void Coordinator::Conclude(const Report& report) {
+  concluded_ = true;
+  concluded_at_ = Now().at;
+  *verdict_.mutable_report() = report;
+  callbacks_.on_verdict(verdict_.mutable_report());
+  for (const auto& [session, stream] : streams_) stream->Send(verdict_);
+}
+
+void Coordinator::Tick() {
+  ticker_.expires_after(TickOf(options_.node_timeout));
+  ticker_.async_wait([this](const asio::error_code& error) {
+    if (error || idle_) return;
+    const Moment now = Now();
+    Apply(roster_.Tick(now));
+    if (gang_) Apply(gang_->Tick(now));
+    for (const SessionId session : liveness_.Silent(now.at)) {
+      const auto it = streams_.find(session);
+      if (it == streams_.end()) continue;
+      it->second->Close(
+          grpc::Status(grpc::StatusCode::UNAVAILABLE, "silent for too long"));
+      Leave(session,
+            absl::StrCat(
+                "it was silent for longer than --node-timeout (",
+                std::chrono::duration<double>(options_.node_timeout).count(),
+                " s)"));
+    }
+    AfterEvent();
+    if (concluded_ && now.at - concluded_at_ >= kFarewell) Idle();
+    Tick();
+  });
+}
+
+void Coordinator::Idle() {
+  if (idle_) return;
+  idle_ = true;
+  ticker_.cancel();
+  callbacks_.on_idle();
+}
+
+}  // namespace muster::rendezvous

@@ -1,0 +1,101 @@
+// The service that every agent of a job joins.
+#ifndef MUSTER_RENDEZVOUS_COORDINATOR_H_
+#define MUSTER_RENDEZVOUS_COORDINATOR_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "asio/io_context.hpp"
+#include "asio/steady_timer.hpp"
+#include "proto/rendezvous.grpc.pb.h"
+#include "rendezvous/gang.h"
+#include "rendezvous/liveness.h"
+#include "rendezvous/roster.h"
+
+namespace muster::rendezvous {
+
+class CoordinatorStream;
+
+struct CoordinatorOptions {
+  RosterOptions roster;
+  Duration node_timeout{};
+};
+
+// All are called on the loop.
+struct CoordinatorCallbacks {
+  // All nodes are there; in rank order.
+  std::function<void(const std::vector<Member>&)> on_sealed;
+  // Something to tell people and to write down: a short name and a sentence.
+  std::function<void(const std::string& name, const std::string& text)>
+      on_event;
+  // The verdict, before it is sent: what the callback adds goes to everybody.
+  std::function<void(Report*)> on_verdict;
+  // The verdict is out and every agent but our own has hung up, or kFarewell
+  // has passed. Nothing is called after this.
+  std::function<void()> on_idle;
+};
+
+// Job: the shell around Roster and Gang. It turns streams and time into their
+// events, and sends what they decide.
+// Life cycle: construct, register with a server, serve until on_idle; the
+// server must be shut down before this is destroyed.
+// Threads: gRPC's threads only post to the loop, where everything else
+// happens. The public methods are called on the loop, Rejected() from anywhere.
+// Ownership: the loop must outlive this.
+class Coordinator final : public Rendezvous::CallbackService {
+ public:
+  Coordinator(asio::io_context& loop, CoordinatorOptions options,
+              CoordinatorCallbacks callbacks);
+  ~Coordinator() override;
+
+  grpc::ServerBidiReactor<AgentMessage, CoordinatorMessage>* Join(
+      grpc::CallbackServerContext* context) override;
+
+  // A peer was turned away in the TLS handshake. Safe from any thread.
+  void Rejected(const std::string& reason);
+
+  // Our own agent was told to end before all nodes had joined.
+  void CancelJoin(uint32_t signal);
+
+  // One line on who is there and who is missing.
+  std::string Progress() const { return roster_.Progress(); }
+
+ private:
+  void Opened(std::shared_ptr<CoordinatorStream> stream);
+  void Received(SessionId session, const AgentMessage& message);
+  void Closed(SessionId session);
+  std::string NameOf(SessionId session) const;
+  void Leave(SessionId session, const std::string& why);
+  Outbox HandleGang(SessionId session, const AgentMessage& message);
+  void Apply(Outbox outbox);
+  // Moves on when the roster or the gang has reached a decision.
+  void AfterEvent();
+  void Conclude(const Report& report);
+  void Tick();
+  void Idle();
+
+  asio::io_context& loop_;
+  const CoordinatorOptions options_;
+  const CoordinatorCallbacks callbacks_;
+  // Lets what gRPC's threads have posted find out that this is gone.
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+
+  // Loop only.
+  SessionId last_session_ = 0;
+  std::map<SessionId, std::shared_ptr<CoordinatorStream>> streams_;
+  Roster roster_;
+  std::optional<Gang> gang_;
+  Liveness liveness_;
+  bool concluded_ = false;
+  bool idle_ = false;
+  Instant concluded_at_;
+  CoordinatorMessage verdict_;  // once concluded
+  asio::steady_timer ticker_;
+};
+
+}  // namespace muster::rendezvous
+
+#endif  // MUSTER_RENDEZVOUS_COORDINATOR_H_

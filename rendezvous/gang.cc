@@ -1,0 +1,335 @@
+#include "rendezvous/gang.h"
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace muster::rendezvous {
+namespace {
+
+constexpr size_t kTailLines = 20;
+constexpr uint32_t kExitNodeLost = 75;
+
+double Seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+
+// The last kTailLines lines; a final line end does not make an empty line.
+void SetTail(const std::string& bytes, Cause* cause) {
+  std::vector<std::string> lines = absl::StrSplit(bytes, '\n');
+  if (!lines.empty() && lines.back().empty()) lines.pop_back();
+  const size_t skip = lines.size() > kTailLines ? lines.size() - kTailLines : 0;
+  for (size_t i = skip; i < lines.size(); ++i) {
+    cause->add_stderr_tail(std::move(lines[i]));
+  }
+}
+
+// What a death by a signal that nobody here sent may mean.
+std::string SignalHint(uint32_t signal) {
+  switch (signal) {
+    case SIGKILL:
+      return "somebody killed it, possibly the kernel for lack of memory: see "
+             "dmesg on that host";
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGILL:
+    case SIGFPE:
+    case SIGABRT:
+      return "it crashed; its standard error may say where";
+    default:
+      return "somebody sent it that signal";
+  }
+}
+
+// Merges `cause` into the list of what happened after the first one.
+void AddOther(const Cause& cause, Report* report) {
+  for (OtherCauses& other : *report->mutable_others()) {
+    if (other.kind() != cause.kind() || other.message() != cause.message()) {
+      continue;
+    }
+    other.set_count(other.count() + 1);
+    if (cause.has_rank()) {
+      other.add_ranks(cause.rank());
+      std::sort(other.mutable_ranks()->begin(), other.mutable_ranks()->end());
+    }
+    return;
+  }
+  OtherCauses* other = report->add_others();
+  other->set_kind(cause.kind());
+  other->set_message(cause.message());
+  other->set_count(1);
+  if (cause.has_rank()) other->add_ranks(cause.rank());
+}
+
+}  // namespace
+
+Gang::Gang(const std::string& run_id, const std::vector<Member>& members,
+           double join_seconds, Moment now)
+    : phase_start_(now.at) {
+  report_.set_run_id(run_id);
+  report_.set_nodes(members.size());
+  report_.mutable_durations()->set_join(join_seconds);
+  for (const Member& member : members) {
+    Node node{member, {}};
+    node.workers.resize(member.facts.workers());
+    to_start_ += node.workers.size();
+    node_of_[member.session] = nodes_.size();
+    nodes_.push_back(std::move(node));
+    report_.set_world_size(member.assignment.world_size());
+  }
+  to_end_ = to_start_;
+  to_drain_ = nodes_.size();
+}
+
+Outbox Gang::Started(SessionId session, const WorkerStarted& event,
+                     Moment now) {
+  Outbox out;
+  Node* node = Find(session);
+  Worker* worker = node ? Find(node, event.rank()) : nullptr;
+  if (!worker) return out;
+  Start(worker, event.pid());
+  Advance(now, &out);
+  return out;
+}
+
+Outbox Gang::Exited(SessionId session, const WorkerExited& event, Moment now) {
+  Outbox out;
+  Node* node = Find(session);
+  Worker* worker = node ? Find(node, event.rank()) : nullptr;
+  if (!worker) return out;
+  End(worker);
+  const bool signaled = event.status_case() == WorkerExited::kSignal;
+  if (signaled || event.exit_code() != 0) {
+    const bool victim =
+        report_.has_first_cause() && signaled &&
+        (event.signal() == SIGTERM || event.signal() == SIGKILL);
+    Cause cause;
+    if (victim) {
+      cause = CauseOn(*node, CAUSE_CANCELLED, "", now);
+    } else if (signaled) {
+      cause = CauseOn(*node, CAUSE_SIGNAL,
+                      SignalHint(event.signal()), now);
+      cause.set_signal(event.signal());
+    } else {
+      cause = CauseOn(*node, CAUSE_EXIT, "its standard error says why", now);
+      cause.set_exit_code(event.exit_code());
+    }
+    CauseOfWorker(*node, *worker, event.rank(), &cause);
+    SetTail(event.stderr_tail(), &cause);
+    Fail(std::move(cause), signaled ? 128 + event.signal() : event.exit_code(),
+         now, &out);
+  }
+  Advance(now, &out);
+  return out;
+}
+
+Outbox Gang::NotStarted(SessionId session, const WorkerNotStarted& event,
+                        Moment now) {
+  Outbox out;
+  Node* node = Find(session);
+  Worker* worker = node ? Find(node, event.rank()) : nullptr;
+  if (!worker) return out;
+  End(worker);
+  Cause cause = CauseOn(*node, CAUSE_SPAWN, event.message(), now);
+  CauseOfWorker(*node, *worker, event.rank(), &cause);
+  Fail(std::move(cause), event.exit_code(), now, &out);
+  Advance(now, &out);
+  return out;
+}
+
+Outbox Gang::Drained(SessionId session, const NodeDrained& event, Moment now) {
+  Outbox out;
+  Node* node = Find(session);
+  if (!node || node->over) return out;
+  End(node);
+  report_.set_log_bytes(report_.log_bytes() + event.log_bytes());
+  report_.set_output_bytes(report_.output_bytes() + event.output_bytes());
+  Advance(now, &out);
+  return out;
+}
+
+Outbox Gang::NodeFailed(SessionId session, const std::string& message,
+                        Moment now) {
+  Outbox out;
+  Node* node = Find(session);
+  if (!node || node->over) return out;
+  for (Worker& worker : node->workers) End(&worker);
+  Fail(CauseOn(*node, CAUSE_NODE_LOST, message, now), kExitNodeLost, now, &out);
+  Advance(now, &out);
+  return out;
+}
+
+Outbox Gang::Lost(SessionId session, const std::string& why, Moment now) {
+  Outbox out;
+  Node* node = Find(session);
+  // Who hangs up after its output has arrived is missed only while others
+  // still work: then the job can no longer end on that node.
+  if (!node || state_ == State::kFinished) return out;
+  if (!lost_.insert(session).second) return out;
+  End(node);
+  Fail(CauseOn(*node, CAUSE_NODE_LOST,
+               absl::StrCat("node ", node->member.assignment.node_rank(), " (",
+                            node->member.facts.host_name(), ", ",
+                            node->member.facts.address(), ") was lost: ", why,
+                            "; look at that host and its agent's log"),
+               now),
+       kExitNodeLost, now, &out);
+  Advance(now, &out);
+  return out;
+}
+
+Outbox Gang::Cancel(SessionId session, uint32_t signal, Moment now) {
+  Outbox out;
+  Node* node = Find(session);
+  if (!node || state_ == State::kFinished) return out;
+  const uint32_t times = ++cancels_[session];
+  if (!report_.has_first_cause()) {
+    Cause cause = CauseOn(*node, CAUSE_CANCELLED,
+                          absl::StrCat("cancelled by signal ", signal, " on ",
+                                       node->member.facts.host_name()),
+                          now);
+    cause.set_signal(signal);
+    Fail(std::move(cause), 128 + signal, now, &out);
+  } else if (times > 1) {
+    CoordinatorMessage message;
+    message.mutable_stop()->set_now(true);
+    Broadcast(message, &out);
+  }
+  Advance(now, &out);
+  return out;
+}
+
+Outbox Gang::Tick(Moment now) {
+  Outbox out;
+  if (state_ != State::kCollecting || now.at - phase_start_ < kCollect) {
+    return out;
+  }
+  for (Node& node : nodes_) {
+    if (node.over) continue;
+    End(&node);
+    Fail(CauseOn(node, CAUSE_NODE_LOST,
+                 absl::StrCat("the output of ", node.member.facts.host_name(),
+                              " did not arrive in time"),
+                 now),
+         kExitNodeLost, now, &out);
+  }
+  Advance(now, &out);
+  return out;
+}
+
+Gang::Node* Gang::Find(SessionId session) {
+  const auto it = node_of_.find(session);
+  return it == node_of_.end() ? nullptr : &nodes_[it->second];
+}
+
+Gang::Worker* Gang::Find(Node* node, uint32_t rank) {
+  const uint32_t first = node->member.assignment.first_rank();
+  if (rank < first || rank - first >= node->workers.size()) return nullptr;
+  Worker* worker = &node->workers[rank - first];
+  return worker->ended ? nullptr : worker;
+}
+
+Cause Gang::CauseOn(const Node& node, CauseKind kind,
+                    const std::string& message, Moment now) const {
+  Cause cause;
+  cause.set_kind(kind);
+  cause.set_node(node.member.assignment.node_rank());
+  cause.set_host(node.member.facts.host_name());
+  cause.set_at_unix_ms(now.unix_ms);
+  cause.set_message(message);
+  return cause;
+}
+
+void Gang::CauseOfWorker(const Node& node, const Worker& worker, uint32_t rank,
+                         Cause* cause) const {
+  cause->set_rank(rank);
+  cause->set_local_rank(rank - node.member.assignment.first_rank());
+  if (worker.pid != 0) cause->set_pid(worker.pid);
+}
+
+void Gang::Fail(Cause cause, uint32_t exit_code, Moment now, Outbox* out) {
+  if (report_.has_first_cause()) {
+    AddOther(cause, &report_);
+    return;
+  }
+  report_.set_result(cause.kind() == CAUSE_CANCELLED ? RESULT_CANCELLED
+                                                     : RESULT_FAILED);
+  report_.set_exit_code(exit_code);
+  *report_.mutable_first_cause() = std::move(cause);
+  if (state_ == State::kCollecting) return;
+  const double elapsed = Seconds(now.at - phase_start_);
+  if (state_ == State::kStarting) {
+    report_.mutable_durations()->set_start(elapsed);
+  } else {
+    report_.mutable_durations()->set_run(elapsed);
+  }
+  state_ = State::kStopping;
+  phase_start_ = now.at;
+  CoordinatorMessage message;
+  message.mutable_stop();
+  Broadcast(message, out);
+}
+
+void Gang::Start(Worker* worker, int64_t pid) {
+  if (!worker->started) --to_start_;
+  worker->started = true;
+  worker->pid = pid;
+}
+
+void Gang::End(Worker* worker) {
+  if (worker->ended) return;
+  if (!worker->started) --to_start_;
+  worker->started = true;
+  worker->ended = true;
+  --to_end_;
+}
+
+void Gang::End(Node* node) {
+  for (Worker& worker : node->workers) End(&worker);
+  if (!node->over) --to_drain_;
+  node->over = true;
+}
+
+void Gang::Broadcast(const CoordinatorMessage& message, Outbox* out) const {
+  for (const Node& node : nodes_) {
+    out->push_back({node.member.session, message});
+  }
+}
+
+void Gang::Advance(Moment now, Outbox* out) {
+  if (state_ == State::kStarting && to_start_ == 0) {
+    report_.mutable_durations()->set_start(Seconds(now.at - phase_start_));
+    state_ = State::kRunning;
+    phase_start_ = now.at;
+  }
+  if ((state_ == State::kRunning || state_ == State::kStopping) &&
+      to_end_ == 0) {
+    EnterCollecting(now);
+  }
+  if (state_ == State::kCollecting && to_drain_ == 0) {
+    Finish(now, out);
+  }
+}
+
+void Gang::EnterCollecting(Moment now) {
+  const double elapsed = Seconds(now.at - phase_start_);
+  if (state_ == State::kRunning) {
+    report_.mutable_durations()->set_run(elapsed);
+  } else {
+    report_.mutable_durations()->set_stop(elapsed);
+  }
+  state_ = State::kCollecting;
+  phase_start_ = now.at;
+}
+
+void Gang::Finish(Moment now, Outbox* out) {
+  report_.mutable_durations()->set_collect(Seconds(now.at - phase_start_));
+  if (!report_.has_first_cause()) report_.set_result(RESULT_SUCCEEDED);
+  state_ = State::kFinished;
+  CoordinatorMessage message;
+  *message.mutable_report() = report_;
+  Broadcast(message, out);
+}
+
+}  // namespace muster::rendezvous

@@ -1,0 +1,299 @@
+#include "rendezvous/roster.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "rendezvous/agreement.h"
+#include "rendezvous/rank_order.h"
+
+namespace muster::rendezvous {
+namespace {
+
+constexpr size_t kNamesShown = 8;
+constexpr uint32_t kExitRendezvous = 69;
+constexpr uint32_t kExitConfig = 78;
+
+double Seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+
+bool IsLoopback(const std::string& address) {
+  return address.empty() || absl::StartsWith(address, "127.") ||
+         address == "::1";
+}
+
+// At most kNamesShown names, so that a message stays readable at any size.
+std::string Some(std::vector<std::string> names) {
+  if (names.size() <= kNamesShown) return absl::StrJoin(names, ", ");
+  const size_t more = names.size() - kNamesShown;
+  names.resize(kNamesShown);
+  return absl::StrCat(absl::StrJoin(names, ", "), " and ", more, " more");
+}
+
+// The address at which peers reach the node with rank 0. Where that node knows
+// itself only by loopback, what another node has proved by connecting counts.
+std::string MasterAddress(const std::vector<Member>& members) {
+  const std::string& own = members.front().facts.address();
+  if (!IsLoopback(own)) return own;
+  for (const Member& member : members) {
+    if (!IsLoopback(member.facts.reached())) return member.facts.reached();
+  }
+  return own;
+}
+
+}  // namespace
+
+Roster::Roster(RosterOptions options, Moment now)
+    : options_(std::move(options)), start_(now.at), last_notice_(now.at) {}
+
+void Roster::Opened(SessionId session, const std::string& peer) {
+  silent_[session] = peer;
+}
+
+Outbox Roster::Hello(SessionId session, const muster::Hello& hello,
+                     Moment now) {
+  Outbox out;
+  silent_.erase(session);
+  if (std::optional<Send> refusal = Refuse(session, hello)) {
+    out.push_back(*std::move(refusal));
+    refused_.push_back(hello.node().host_name());
+    NotifyAll(
+        absl::StrCat(
+            hello.node().host_name(), " was refused: ",
+            out.front().message.refusal().report().first_cause().message()),
+        &out);
+    return out;
+  }
+  if (state_ == State::kSealed) {
+    parked_.insert(session);
+    Send send{session, {}};
+    send.message.mutable_parked();
+    out.push_back(std::move(send));
+    return out;
+  }
+  if (state_ == State::kFailed) {
+    Send send{session, {}};
+    *send.message.mutable_report() = report_;
+    out.push_back(std::move(send));
+    return out;
+  }
+
+  joined_[session] = hello.node();
+  Send welcome{session, {}};
+  Welcome* body = welcome.message.mutable_welcome();
+  body->set_run_id(options_.run_id);
+  body->set_joined(joined_.size());
+  body->set_expected(max_nodes());
+  out.push_back(std::move(welcome));
+  if (joined_.size() == max_nodes()) {
+    Seal(now, &out);
+  } else if (joined_.size() >= min_nodes() && !last_call_) {
+    last_call_ = now.at + kLastCall;
+  }
+  return out;
+}
+
+std::optional<Send> Roster::Refuse(SessionId session,
+                                   const muster::Hello& hello) {
+  const NodeFacts& node = hello.node();
+  std::vector<std::string> reasons =
+      Differences(hello.agreement(), node.host_name(), options_.agreement,
+                  options_.our_host);
+  if (node.has_node_rank() && node.node_rank() >= max_nodes()) {
+    reasons.push_back(absl::StrCat("--node-rank ", node.node_rank(), " of ",
+                                   node.host_name(), " is not below --nnodes ",
+                                   max_nodes()));
+  }
+  if (state_ == State::kGathering && node.has_node_rank()) {
+    for (const auto& [other, facts] : joined_) {
+      if (!facts.has_node_rank() || facts.node_rank() != node.node_rank()) {
+        continue;
+      }
+      reasons.push_back(absl::StrCat("--node-rank ", node.node_rank(), " of ",
+                                     node.host_name(), " (", node.address(),
+                                     ") is already held by ", facts.host_name(),
+                                     " (", facts.address(), ")"));
+    }
+  }
+  if (reasons.empty()) return std::nullopt;
+
+  Send send{session, {}};
+  Report* report = send.message.mutable_refusal()->mutable_report();
+  report->set_result(RESULT_REFUSED);
+  report->set_exit_code(kExitConfig);
+  report->set_run_id(options_.run_id);
+  Cause* cause = report->mutable_first_cause();
+  cause->set_kind(CAUSE_CONFIG);
+  cause->set_host(node.host_name());
+  cause->set_message(absl::StrJoin(reasons, "; "));
+  return send;
+}
+
+Outbox Roster::Leave(SessionId session, const std::string& why) {
+  Outbox out;
+  silent_.erase(session);
+  parked_.erase(session);
+  const auto it = joined_.find(session);
+  if (it == joined_.end() || state_ != State::kGathering) return out;
+  const std::string host = it->second.host_name();
+  joined_.erase(it);
+  if (joined_.size() < min_nodes()) last_call_.reset();
+  NotifyAll(
+      absl::StrCat(host, " left before the start: ", why, "; ", Progress()),
+      &out);
+  return out;
+}
+
+Outbox Roster::Rejected(const std::string& reason) {
+  Outbox out;
+  const uint32_t times = ++rejections_[reason];
+  // Told once, and again each time it doubles: a port scan must not become a
+  // flood of messages.
+  if (state_ == State::kGathering && std::has_single_bit(times)) {
+    NotifyAll(absl::StrCat("turned away: ", reason, "; ", Progress()), &out);
+  }
+  return out;
+}
+
+Outbox Roster::Cancel(uint32_t signal, Moment now) {
+  Outbox out;
+  if (state_ != State::kGathering) return out;
+  Fail(CAUSE_CANCELLED, 128 + signal,
+       absl::StrCat("cancelled by signal ", signal, " on ", options_.our_host,
+                    " before all nodes had joined; ", Progress()),
+       now, &out);
+  report_.mutable_first_cause()->set_signal(signal);
+  return out;
+}
+
+Outbox Roster::Tick(Moment now) {
+  Outbox out;
+  if (state_ != State::kGathering) return out;
+  const bool late = now.at - start_ >= options_.join_timeout;
+  if (joined_.size() >= min_nodes() &&
+      (late || (last_call_ && now.at >= *last_call_))) {
+    Seal(now, &out);
+  } else if (late) {
+    Fail(CAUSE_RENDEZVOUS, kExitRendezvous,
+         absl::StrCat("not all nodes joined within --rdzv-timeout: ",
+                      Progress()),
+         now, &out);
+  } else if (now.at - last_notice_ >= kProgress) {
+    last_notice_ = now.at;
+    NotifyAll(absl::StrCat("waiting: ", Progress()), &out);
+  }
+  return out;
+}
+
+void Roster::Seal(Moment now, Outbox* out) {
+  std::vector<SessionId> sessions;
+  std::vector<NodeFacts> facts;
+  for (const auto& [session, node] : joined_) {
+    sessions.push_back(session);
+    facts.push_back(node);
+  }
+  uint32_t rank = 0;
+  for (const size_t i : OrderNodes(facts)) {
+    Member member{sessions[i], facts[i], {}};
+    member.assignment.set_run_id(options_.run_id);
+    member.assignment.set_node_rank(members_.size());
+    member.assignment.set_node_count(facts.size());
+    member.assignment.set_first_rank(rank);
+    rank += facts[i].workers();
+    members_.push_back(std::move(member));
+  }
+  const std::string master = MasterAddress(members_);
+  for (Member& member : members_) {
+    member.assignment.set_world_size(rank);
+    member.assignment.set_master_address(master);
+    member.assignment.set_master_port(members_.front().facts.master_port());
+    Send send{member.session, {}};
+    *send.message.mutable_assignment() = member.assignment;
+    out->push_back(std::move(send));
+  }
+  join_seconds_ = Seconds(now.at - start_);
+  state_ = State::kSealed;
+}
+
+void Roster::Fail(CauseKind kind, uint32_t exit_code,
+                  const std::string& message, Moment now, Outbox* out) {
+  state_ = State::kFailed;
+  join_seconds_ = Seconds(now.at - start_);
+  report_.set_result(kind == CAUSE_CANCELLED ? RESULT_CANCELLED
+                                             : RESULT_FAILED);
+  report_.set_exit_code(exit_code);
+  report_.set_run_id(options_.run_id);
+  report_.set_nodes(joined_.size());
+  report_.mutable_durations()->set_join(join_seconds_);
+  Cause* cause = report_.mutable_first_cause();
+  cause->set_kind(kind);
+  cause->set_host(options_.our_host);
+  cause->set_at_unix_ms(now.unix_ms);
+  cause->set_message(message);
+  for (const auto& [session, node] : joined_) {
+    Send send{session, {}};
+    *send.message.mutable_report() = report_;
+    out->push_back(std::move(send));
+  }
+}
+
+void Roster::NotifyAll(const std::string& text, Outbox* out) const {
+  for (const auto& [session, node] : joined_) {
+    Send send{session, {}};
+    send.message.mutable_notice()->set_text(text);
+    out->push_back(std::move(send));
+  }
+}
+
+std::string Roster::Progress() const {
+  return absl::StrCat(Joined(), Missing());
+}
+
+std::string Roster::Joined() const {
+  std::vector<std::string> names;
+  for (const auto& [session, node] : joined_) {
+    names.push_back(node.host_name());
+  }
+  std::string out =
+      absl::StrCat(joined_.size(), " of ", max_nodes(), " nodes are here");
+  if (!names.empty()) absl::StrAppend(&out, " (", Some(std::move(names)), ")");
+  return out;
+}
+
+std::string Roster::Missing() const {
+  std::string out;
+  std::set<uint32_t> known;
+  for (const auto& [session, node] : joined_) {
+    if (node.has_node_rank()) known.insert(node.node_rank());
+  }
+  if (!known.empty() && known.size() == joined_.size()) {
+    std::vector<std::string> missing;
+    for (uint32_t rank = 0; rank < max_nodes(); ++rank) {
+      if (!known.contains(rank)) missing.push_back(absl::StrCat(rank));
+    }
+    absl::StrAppend(&out, "; missing: node rank ", Some(std::move(missing)));
+  } else {
+    absl::StrAppend(&out, "; missing: ", max_nodes() - joined_.size());
+  }
+  std::vector<std::string> mute;
+  for (const auto& [session, peer] : silent_) mute.push_back(peer);
+  if (!mute.empty()) {
+    absl::StrAppend(
+        &out, "; authenticated but not registered: ", Some(std::move(mute)));
+  }
+  if (!refused_.empty()) {
+    absl::StrAppend(&out, "; refused for other settings: ", Some(refused_));
+  }
+  for (const auto& [reason, count] : rejections_) {
+    absl::StrAppend(&out, "; connected but not authenticated: ", reason, " (",
+                    count, count == 1 ? " time)" : " times)");
+  }
+  if (silent_.empty() && refused_.empty() && rejections_.empty()) {
+    absl::StrAppend(&out, "; nobody else has connected");
+  }
+  return out;
+}
+
+}  // namespace muster::rendezvous

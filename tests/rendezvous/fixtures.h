@@ -1,0 +1,82 @@
+// Nodes, hellos and moments for the tests of the pure decisions.
+#ifndef MUSTER_TESTS_RENDEZVOUS_FIXTURES_H_
+#define MUSTER_TESTS_RENDEZVOUS_FIXTURES_H_
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proto/rendezvous.pb.h"
+#include "rendezvous/roster.h"
+#include "rendezvous/timing.h"
+
+namespace muster::rendezvous::test {
+
+// `ms` milliseconds into the test.
+inline Moment At(int ms) {
+  return {Instant{} + std::chrono::hours(1) + std::chrono::milliseconds(ms),
+          1'700'000'000'000 + ms};
+}
+
+inline Agreement AgreementOf(uint32_t min_nodes, uint32_t max_nodes) {
+  Agreement agreement;
+  agreement.set_muster_version("1.0");
+  agreement.set_min_nodes(min_nodes);
+  agreement.set_max_nodes(max_nodes);
+  agreement.set_framework(FRAMEWORK_PYTORCH);
+  agreement.set_init_method("tcp");
+  agreement.add_command("python3");
+  agreement.add_command("train.py");
+  return agreement;
+}
+
+inline NodeFacts NodeNamed(const std::string& host,
+                           std::optional<uint32_t> rank = std::nullopt,
+                           uint32_t workers = 2) {
+  NodeFacts node;
+  node.set_host_name(host);
+  node.set_incarnation("incarnation of " + host);
+  if (rank) node.set_node_rank(*rank);
+  node.set_workers(workers);
+  node.set_address("10.0.0." + std::to_string(host.back() - '0' + 1));
+  node.set_master_port(20000 + host.back());
+  return node;
+}
+
+inline muster::Hello HelloOf(const Agreement& agreement,
+                             const NodeFacts& node) {
+  muster::Hello hello;
+  *hello.mutable_agreement() = agreement;
+  *hello.mutable_node() = node;
+  return hello;
+}
+
+// The messages of one kind to one session.
+inline std::vector<CoordinatorMessage> To(const Outbox& outbox, SessionId to) {
+  std::vector<CoordinatorMessage> out;
+  for (const Send& send : outbox) {
+    if (send.to == to) out.push_back(send.message);
+  }
+  return out;
+}
+
+// The members of a job of `nodes` nodes with sessions 1, 2, ...
+inline std::vector<Member> SealedMembers(uint32_t nodes, uint32_t workers) {
+  Roster roster({.run_id = "run",
+                 .agreement = AgreementOf(nodes, nodes),
+                 .our_host = "node0",
+                 .join_timeout = std::chrono::minutes(1)},
+                At(0));
+  for (uint32_t i = 0; i < nodes; ++i) {
+    roster.Hello(i + 1,
+                 HelloOf(AgreementOf(nodes, nodes),
+                         NodeNamed("node" + std::to_string(i), i, workers)),
+                 At(1));
+  }
+  return roster.members();
+}
+
+}  // namespace muster::rendezvous::test
+
+#endif  // MUSTER_TESTS_RENDEZVOUS_FIXTURES_H_

@@ -1,0 +1,284 @@
+#include "rendezvous/gang.h"
+
+#include <csignal>
+#include <random>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/rendezvous/fixtures.h"
+
+namespace muster::rendezvous {
+namespace {
+
+using test::At;
+using test::SealedMembers;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::SizeIs;
+
+WorkerStarted Start(uint32_t rank) {
+  WorkerStarted event;
+  event.set_rank(rank);
+  event.set_pid(1000 + rank);
+  return event;
+}
+
+WorkerExited Exit(uint32_t rank, uint32_t code, const std::string& tail = "") {
+  WorkerExited event;
+  event.set_rank(rank);
+  event.set_exit_code(code);
+  event.set_stderr_tail(tail);
+  return event;
+}
+
+WorkerExited Die(uint32_t rank, uint32_t signal) {
+  WorkerExited event;
+  event.set_rank(rank);
+  event.set_signal(signal);
+  return event;
+}
+
+NodeDrained Bytes(uint64_t logs, uint64_t outputs) {
+  NodeDrained event;
+  event.set_log_bytes(logs);
+  event.set_output_bytes(outputs);
+  return event;
+}
+
+// Two nodes of two workers: sessions 1 and 2, ranks 0-1 and 2-3.
+class GangTest : public testing::Test {
+ protected:
+  void StartAll() {
+    for (uint32_t rank = 0; rank < 4; ++rank) {
+      gang.Started(rank / 2 + 1, Start(rank), At(100));
+    }
+  }
+  size_t Stops(const Outbox& outbox, bool now = false) {
+    size_t stops = 0;
+    for (const Send& send : outbox) {
+      if (send.message.has_stop() && send.message.stop().now() == now) ++stops;
+    }
+    return stops;
+  }
+
+  Gang gang{"run", SealedMembers(2, 2), 1.5, At(0)};
+};
+
+TEST_F(GangTest, SucceedsWhenAllEndWithZeroAndAllOutputIsIn) {
+  StartAll();
+  EXPECT_EQ(gang.state(), Gang::State::kRunning);
+  for (uint32_t rank = 0; rank < 4; ++rank) {
+    EXPECT_THAT(gang.Exited(rank / 2 + 1, Exit(rank, 0), At(2100)), SizeIs(0));
+  }
+  EXPECT_EQ(gang.state(), Gang::State::kCollecting);
+  EXPECT_THAT(gang.Drained(1, Bytes(10, 20), At(2200)), SizeIs(0));
+  const Outbox out = gang.Drained(2, Bytes(1, 2), At(2300));
+  EXPECT_EQ(gang.state(), Gang::State::kFinished);
+  ASSERT_THAT(out, SizeIs(2));
+  const Report& report = out[0].message.report();
+  EXPECT_EQ(report.result(), RESULT_SUCCEEDED);
+  EXPECT_EQ(report.exit_code(), 0u);
+  EXPECT_FALSE(report.has_first_cause());
+  EXPECT_EQ(report.log_bytes(), 11u);
+  EXPECT_EQ(report.output_bytes(), 22u);
+  EXPECT_EQ(report.world_size(), 4u);
+  EXPECT_DOUBLE_EQ(report.durations().join(), 1.5);
+  EXPECT_DOUBLE_EQ(report.durations().start(), 0.1);
+  EXPECT_DOUBLE_EQ(report.durations().run(), 2.0);
+  EXPECT_DOUBLE_EQ(report.durations().collect(), 0.2);
+}
+
+TEST_F(GangTest, StopsAllNodesAtTheFirstFailureAndKeepsItsCode) {
+  StartAll();
+  const Outbox out =
+      gang.Exited(2, Exit(3, 17, "one\ntwo\nValueError: no\n"), At(300));
+  EXPECT_EQ(Stops(out), 2u);
+  gang.Exited(2, Die(2, SIGTERM), At(310));
+  gang.Exited(1, Exit(0, 1), At(311));
+  gang.Exited(1, Die(1, SIGKILL), At(312));
+  gang.Drained(1, Bytes(0, 0), At(320));
+  gang.Drained(2, Bytes(0, 0), At(320));
+  ASSERT_EQ(gang.state(), Gang::State::kFinished);
+  const Report& report = gang.report();
+  EXPECT_EQ(report.exit_code(), 17u);
+  EXPECT_EQ(report.first_cause().kind(), CAUSE_EXIT);
+  EXPECT_EQ(report.first_cause().rank(), 3u);
+  EXPECT_EQ(report.first_cause().local_rank(), 1u);
+  EXPECT_EQ(report.first_cause().node(), 1u);
+  EXPECT_EQ(report.first_cause().host(), "node1");
+  EXPECT_EQ(report.first_cause().pid(), 1003);
+  EXPECT_THAT(report.first_cause().stderr_tail(),
+              ElementsAre("one", "two", "ValueError: no"));
+  ASSERT_THAT(report.others(), SizeIs(2));
+  EXPECT_EQ(report.others(0).kind(), CAUSE_CANCELLED);
+  EXPECT_THAT(report.others(0).ranks(), ElementsAre(1u, 2u));
+  EXPECT_EQ(report.others(0).count(), 2u);
+  EXPECT_EQ(report.others(1).kind(), CAUSE_EXIT);
+}
+
+TEST_F(GangTest, KeepsTheLastTwentyLinesOfStderr) {
+  StartAll();
+  std::string tail;
+  for (int i = 0; i < 30; ++i) tail += "line " + std::to_string(i) + "\n";
+  gang.Exited(1, Exit(0, 1, tail + "unfinished"), At(300));
+  const Cause& cause = gang.report().first_cause();
+  ASSERT_THAT(cause.stderr_tail(), SizeIs(20));
+  EXPECT_EQ(cause.stderr_tail(0), "line 11");
+  EXPECT_EQ(cause.stderr_tail(19), "unfinished");
+}
+
+TEST_F(GangTest, ADeathBySignalBecomes128PlusItsNumber) {
+  StartAll();
+  gang.Exited(1, Die(0, SIGSEGV), At(300));
+  EXPECT_EQ(gang.report().exit_code(), 139u);
+  EXPECT_EQ(gang.report().first_cause().kind(), CAUSE_SIGNAL);
+  EXPECT_EQ(gang.report().first_cause().signal(), 11u);
+}
+
+TEST_F(GangTest, AWorkerThatCannotStartStopsTheOthers) {
+  gang.Started(1, Start(0), At(10));
+  WorkerNotStarted event;
+  event.set_rank(2);
+  event.set_exit_code(127);
+  event.set_message("exec: 'trian.py' was not found");
+  EXPECT_EQ(Stops(gang.NotStarted(2, event, At(20))), 2u);
+  EXPECT_EQ(gang.report().first_cause().kind(), CAUSE_SPAWN);
+  EXPECT_EQ(gang.report().exit_code(), 127u);
+}
+
+TEST_F(GangTest, ALostNodeStopsTheOthersWith75) {
+  StartAll();
+  EXPECT_EQ(Stops(gang.Lost(2, "its agent hung up", At(500))), 2u);
+  gang.Exited(1, Die(0, SIGTERM), At(510));
+  gang.Exited(1, Die(1, SIGTERM), At(510));
+  gang.Drained(1, Bytes(0, 0), At(520));
+  EXPECT_EQ(gang.state(), Gang::State::kFinished);
+  EXPECT_EQ(gang.report().exit_code(), 75u);
+  EXPECT_EQ(gang.report().first_cause().kind(), CAUSE_NODE_LOST);
+  EXPECT_THAT(gang.report().first_cause().message(),
+              HasSubstr("node 1 (node1, 10.0.0.2) was lost: its agent hung"));
+}
+
+TEST_F(GangTest, ANodeLostAfterItsOutputArrivedIsStillMissed) {
+  StartAll();
+  gang.Exited(2, Exit(2, 0), At(300));
+  gang.Exited(2, Exit(3, 0), At(300));
+  gang.Drained(2, Bytes(0, 0), At(310));
+  gang.Lost(2, "its agent hung up", At(320));
+  EXPECT_EQ(gang.report().first_cause().kind(), CAUSE_NODE_LOST);
+}
+
+TEST_F(GangTest, AKeeperThatDiedEndsItsNodeAndTheJob) {
+  StartAll();
+  EXPECT_EQ(Stops(gang.NodeFailed(1, "its keeper was killed", At(400))), 2u);
+  gang.Exited(2, Die(2, SIGTERM), At(410));
+  gang.Exited(2, Die(3, SIGTERM), At(410));
+  EXPECT_EQ(gang.state(), Gang::State::kCollecting);
+  EXPECT_EQ(gang.report().exit_code(), 75u);
+}
+
+TEST_F(GangTest, OneSignalToEachNodeIsOneRequest) {
+  StartAll();
+  EXPECT_EQ(Stops(gang.Cancel(1, SIGINT, At(200))), 2u);
+  EXPECT_EQ(Stops(gang.Cancel(2, SIGINT, At(201)), true), 0u);
+  EXPECT_EQ(gang.report().result(), RESULT_CANCELLED);
+  EXPECT_EQ(gang.report().exit_code(), 130u);
+}
+
+TEST_F(GangTest, ASecondSignalToOneNodeKillsAtOnce) {
+  StartAll();
+  gang.Cancel(1, SIGINT, At(200));
+  EXPECT_EQ(Stops(gang.Cancel(1, SIGINT, At(300)), true), 2u);
+}
+
+TEST_F(GangTest, CancelledWorkersThatExitNonzeroAreNotTheCause) {
+  StartAll();
+  gang.Cancel(1, SIGTERM, At(200));
+  gang.Exited(1, Exit(0, 1), At(210));
+  EXPECT_EQ(gang.report().exit_code(), 143u);
+  EXPECT_EQ(gang.report().first_cause().kind(), CAUSE_CANCELLED);
+}
+
+TEST_F(GangTest, GivesUpOnOutputThatNeverArrives) {
+  StartAll();
+  for (uint32_t rank = 0; rank < 4; ++rank) {
+    gang.Exited(rank / 2 + 1, Exit(rank, 0), At(300));
+  }
+  gang.Drained(1, Bytes(0, 0), At(301));
+  const int budget =
+      std::chrono::duration_cast<std::chrono::milliseconds>(kCollect).count();
+  EXPECT_THAT(gang.Tick(At(300 + budget - 1)), SizeIs(0));
+  gang.Tick(At(300 + budget));
+  EXPECT_EQ(gang.state(), Gang::State::kFinished);
+  EXPECT_THAT(gang.report().first_cause().message(),
+              HasSubstr("the output of node1 did not arrive"));
+}
+
+TEST_F(GangTest, IgnoresWhatAStrangerOrAGhostSays) {
+  StartAll();
+  EXPECT_THAT(gang.Exited(9, Exit(0, 1), At(300)), SizeIs(0));
+  EXPECT_THAT(gang.Exited(1, Exit(3, 1), At(300)), SizeIs(0));
+  gang.Exited(1, Exit(0, 0), At(300));
+  EXPECT_THAT(gang.Exited(1, Exit(0, 1), At(301)), SizeIs(0));
+  EXPECT_FALSE(gang.report().has_first_cause());
+}
+
+// Whatever happens: it ends, the first cause never changes, and the exit code
+// is 0 only when nothing went wrong.
+TEST(Gang, KeepsItsInvariantsUnderRandomEvents) {
+  for (unsigned seed = 0; seed < 500; ++seed) {
+    std::mt19937 random(seed);
+    const uint32_t nodes = 1 + random() % 4;
+    const uint32_t workers = 1 + random() % 3;
+    Gang gang("run", SealedMembers(nodes, workers), 0, At(0));
+    std::string first;
+    int now = 0;
+    const auto check = [&] {
+      const std::string cause = gang.report().first_cause().SerializeAsString();
+      if (!first.empty()) {
+        EXPECT_EQ(cause, first);
+      }
+      first = cause;
+    };
+    for (int step = 0; step < 60; ++step) {
+      const SessionId session = 1 + random() % nodes;
+      const uint32_t rank = random() % (nodes * workers);
+      ++now;
+      switch (random() % 8) {
+        case 0:
+        case 1:
+          gang.Started(session, Start(rank), At(now));
+          break;
+        case 2:
+        case 3:
+          gang.Exited(session, Exit(rank, random() % 10 ? 0 : 3), At(now));
+          break;
+        case 4:
+          if (random() % 6 == 0) gang.Exited(session, Die(rank, 9), At(now));
+          break;
+        case 5:
+          if (random() % 6 == 0) gang.Lost(session, "gone", At(now));
+          break;
+        case 6:
+          if (random() % 12 == 0) gang.Cancel(session, 15, At(now));
+          break;
+        default:
+          gang.Tick(At(now));
+      }
+      check();
+    }
+    for (SessionId session = 1; session <= nodes; ++session) {
+      for (uint32_t rank = 0; rank < nodes * workers; ++rank) {
+        gang.Exited(session, Exit(rank, 0), At(now));
+      }
+      gang.Drained(session, Bytes(0, 0), At(now));
+      check();
+    }
+    EXPECT_EQ(gang.state(), Gang::State::kFinished) << seed;
+    EXPECT_EQ(gang.report().exit_code() == 0, first.empty()) << seed;
+    EXPECT_EQ(gang.report().result() == RESULT_SUCCEEDED, first.empty());
+  }
+}
+
+}  // namespace
+}  // namespace muster::rendezvous

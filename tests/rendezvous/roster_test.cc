@@ -1,0 +1,303 @@
+#include "rendezvous/roster.h"
+
+#include <algorithm>
+#include <random>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/rendezvous/fixtures.h"
+
+namespace muster::rendezvous {
+namespace {
+
+using test::AgreementOf;
+using test::At;
+using test::HelloOf;
+using test::NodeNamed;
+using test::To;
+using testing::HasSubstr;
+using testing::SizeIs;
+
+Roster Gathering(uint32_t min_nodes, uint32_t max_nodes) {
+  return Roster({.run_id = "run",
+                 .agreement = AgreementOf(min_nodes, max_nodes),
+                 .our_host = "node0",
+                 .join_timeout = std::chrono::seconds(60)},
+                At(0));
+}
+
+muster::Hello From(const std::string& host,
+                   std::optional<uint32_t> rank = std::nullopt,
+                   uint32_t nodes = 2) {
+  return HelloOf(AgreementOf(nodes, nodes), NodeNamed(host, rank));
+}
+
+TEST(Roster, WelcomesAndWaitsUntilTheLastNodeJoins) {
+  Roster roster = Gathering(2, 2);
+  const auto first = To(roster.Hello(1, From("node0"), At(1)), 1);
+  ASSERT_THAT(first, SizeIs(1));
+  EXPECT_EQ(first[0].welcome().joined(), 1);
+  EXPECT_EQ(first[0].welcome().expected(), 2);
+  EXPECT_EQ(roster.state(), Roster::State::kGathering);
+
+  const Outbox last = roster.Hello(2, From("node1"), At(2500));
+  EXPECT_EQ(roster.state(), Roster::State::kSealed);
+  EXPECT_DOUBLE_EQ(roster.join_seconds(), 2.5);
+  ASSERT_THAT(To(last, 1), SizeIs(1));
+  EXPECT_TRUE(To(last, 1)[0].has_assignment());
+  EXPECT_TRUE(To(last, 2)[0].has_welcome());
+  EXPECT_TRUE(To(last, 2)[1].has_assignment());
+}
+
+TEST(Roster, NumbersTheRanksOfUnequalNodesWithoutGaps) {
+  Roster roster = Gathering(3, 3);
+  const Agreement agreement = AgreementOf(3, 3);
+  roster.Hello(1, HelloOf(agreement, NodeNamed("node2", {}, 1)), At(1));
+  roster.Hello(2, HelloOf(agreement, NodeNamed("node1", {}, 4)), At(2));
+  roster.Hello(3, HelloOf(agreement, NodeNamed("node0", {}, 2)), At(3));
+  ASSERT_THAT(roster.members(), SizeIs(3));
+  const auto& members = roster.members();
+  EXPECT_EQ(members[0].session, 3u);
+  EXPECT_EQ(members[0].assignment.first_rank(), 0u);
+  EXPECT_EQ(members[1].assignment.first_rank(), 2u);
+  EXPECT_EQ(members[2].assignment.first_rank(), 6u);
+  for (const Member& member : members) {
+    EXPECT_EQ(member.assignment.world_size(), 7u);
+    EXPECT_EQ(member.assignment.master_address(), "10.0.0.1");
+    EXPECT_EQ(member.assignment.master_port(), members[0].facts.master_port());
+  }
+}
+
+TEST(Roster, GivesThePeersProofForAMasterThatKnowsOnlyLoopback) {
+  Roster roster = Gathering(2, 2);
+  muster::Hello host = From("node0");
+  host.mutable_node()->set_address("127.0.0.1");
+  muster::Hello peer = From("node1");
+  peer.mutable_node()->set_reached("192.168.7.1");
+  roster.Hello(1, host, At(1));
+  roster.Hello(2, peer, At(2));
+  EXPECT_EQ(roster.members()[1].assignment.master_address(), "192.168.7.1");
+}
+
+TEST(Roster, RefusesOtherSettingsAndTellsTheOthers) {
+  Roster roster = Gathering(2, 2);
+  roster.Hello(1, From("node0"), At(1));
+  const Outbox out = roster.Hello(2, From("node7", {}, 3), At(2));
+  const auto refusal = To(out, 2);
+  ASSERT_THAT(refusal, SizeIs(1));
+  const Report& report = refusal[0].refusal().report();
+  EXPECT_EQ(report.result(), RESULT_REFUSED);
+  EXPECT_EQ(report.exit_code(), 78u);
+  EXPECT_EQ(report.first_cause().kind(), CAUSE_CONFIG);
+  EXPECT_THAT(report.first_cause().message(),
+              HasSubstr("--nnodes is 3 on node7 and 2 on node0"));
+  EXPECT_THAT(To(out, 1)[0].notice().text(), HasSubstr("node7 was refused"));
+  EXPECT_EQ(roster.state(), Roster::State::kGathering);
+  roster.Hello(3, From("node1"), At(3));
+  EXPECT_EQ(roster.state(), Roster::State::kSealed);
+}
+
+TEST(Roster, NamesEveryDifferenceAtOnce) {
+  Roster roster = Gathering(2, 2);
+  muster::Hello other = From("node1");
+  other.mutable_agreement()->set_job_id("b");
+  other.mutable_agreement()->set_muster_version("2.0");
+  other.mutable_agreement()->set_framework(FRAMEWORK_PLAIN);
+  other.mutable_agreement()->set_backend("nccl");
+  other.mutable_agreement()->set_init_method("file:///x");
+  other.mutable_agreement()->set_command(1, "other.py");
+  const std::string message = To(roster.Hello(1, other, At(1)), 1)[0]
+                                  .refusal()
+                                  .report()
+                                  .first_cause()
+                                  .message();
+  for (const char* name : {"the muster version", "--rdzv-id", "--framework",
+                           "--backend", "--init-method", "the command"}) {
+    EXPECT_THAT(message, HasSubstr(name));
+  }
+}
+
+TEST(Roster, RefusesARankThatIsHeldOrTooLarge) {
+  Roster roster = Gathering(2, 2);
+  roster.Hello(1, From("node0", 1), At(1));
+  EXPECT_THAT(To(roster.Hello(2, From("node5", 1), At(2)), 2)[0]
+                  .refusal()
+                  .report()
+                  .first_cause()
+                  .message(),
+              HasSubstr("already held by node0"));
+  EXPECT_THAT(To(roster.Hello(3, From("node6", 2), At(2)), 3)[0]
+                  .refusal()
+                  .report()
+                  .first_cause()
+                  .message(),
+              HasSubstr("not below --nnodes 2"));
+}
+
+TEST(Roster, FreesTheRankOfANodeThatLeft) {
+  Roster roster = Gathering(2, 2);
+  roster.Hello(1, From("node0", 0), At(1));
+  roster.Leave(1, "it hung up");
+  EXPECT_TRUE(To(roster.Hello(2, From("node9", 0), At(2)), 2)[0].has_welcome());
+}
+
+TEST(Roster, TellsTheOthersWhoLeft) {
+  Roster roster = Gathering(3, 3);
+  roster.Hello(1, From("node0", {}, 3), At(1));
+  roster.Hello(2, From("node1", {}, 3), At(1));
+  const Outbox out = roster.Leave(2, "it hung up");
+  ASSERT_THAT(out, SizeIs(1));
+  EXPECT_EQ(out[0].to, 1u);
+  EXPECT_THAT(out[0].message.notice().text(),
+              HasSubstr("node1 left before the start: it hung up"));
+}
+
+TEST(Roster, ParksWhoComesAfterTheSeal) {
+  Roster roster = Gathering(1, 1);
+  roster.Hello(1, From("node0", {}, 1), At(1));
+  const auto late = To(roster.Hello(2, From("node1", {}, 1), At(2)), 2);
+  ASSERT_THAT(late, SizeIs(1));
+  EXPECT_TRUE(late[0].has_parked());
+  EXPECT_EQ(roster.parked().count(2), 1u);
+  roster.Leave(2, "it hung up");
+  EXPECT_EQ(roster.parked().count(2), 0u);
+}
+
+TEST(Roster, FailsAtTheDeadlineAndSaysWhoIsMissing) {
+  Roster roster = Gathering(4, 4);
+  roster.Hello(1, From("node0", 0, 4), At(1));
+  roster.Hello(2, From("node2", 2, 4), At(1));
+  roster.Opened(3, "ipv4:10.0.0.9:4711");
+  roster.Hello(4, From("node8", {}, 5), At(1));
+  roster.Rejected("a peer whose token differs");
+  roster.Tick(At(59'999));
+  EXPECT_EQ(roster.state(), Roster::State::kGathering);
+  const Outbox out = roster.Tick(At(60'000));
+  EXPECT_EQ(roster.state(), Roster::State::kFailed);
+  ASSERT_THAT(out, SizeIs(2));
+  const Report& report = out[0].message.report();
+  EXPECT_EQ(report.exit_code(), 69u);
+  EXPECT_EQ(report.first_cause().kind(), CAUSE_RENDEZVOUS);
+  const std::string& message = report.first_cause().message();
+  EXPECT_THAT(message, HasSubstr("2 of 4 nodes are here (node0, node2)"));
+  EXPECT_THAT(message, HasSubstr("missing: node rank 1, 3"));
+  EXPECT_THAT(message, HasSubstr("not registered: ipv4:10.0.0.9:4711"));
+  EXPECT_THAT(message, HasSubstr("refused for other settings: node8"));
+  EXPECT_THAT(message,
+              HasSubstr("not authenticated: a peer whose token differs (1 "));
+}
+
+TEST(Roster, TellsNowAndThenThatItWaits) {
+  Roster roster = Gathering(2, 2);
+  roster.Hello(1, From("node0"), At(1));
+  EXPECT_THAT(roster.Tick(At(9'999)), SizeIs(0));
+  const Outbox out = roster.Tick(At(10'000));
+  ASSERT_THAT(out, SizeIs(1));
+  EXPECT_THAT(out[0].message.notice().text(),
+              HasSubstr("waiting: 1 of 2 nodes are here (node0); missing: 1"));
+  EXPECT_THAT(roster.Tick(At(10'100)), SizeIs(0));
+}
+
+TEST(Roster, TellsAboutRejectionsWithoutAFlood) {
+  Roster roster = Gathering(2, 2);
+  roster.Hello(1, From("node0"), At(1));
+  size_t notices = 0;
+  for (int i = 0; i < 1000; ++i) notices += roster.Rejected("noise").size();
+  EXPECT_EQ(notices, 10u);
+  EXPECT_THAT(roster.Progress(), HasSubstr("noise (1000 times)"));
+}
+
+TEST(Roster, SealsAnElasticJobAtItsMaximumAtOnce) {
+  Roster roster = Gathering(1, 2);
+  const Agreement agreement = AgreementOf(1, 2);
+  roster.Hello(1, HelloOf(agreement, NodeNamed("node0")), At(1));
+  EXPECT_EQ(roster.state(), Roster::State::kGathering);
+  roster.Hello(2, HelloOf(agreement, NodeNamed("node1")), At(2));
+  EXPECT_EQ(roster.state(), Roster::State::kSealed);
+}
+
+TEST(Roster, SealsAnElasticJobAfterTheLastCall) {
+  Roster roster = Gathering(1, 2);
+  roster.Hello(1, HelloOf(AgreementOf(1, 2), NodeNamed("node0")), At(1));
+  roster.Tick(At(30'000));
+  EXPECT_EQ(roster.state(), Roster::State::kGathering);
+  roster.Tick(At(30'001));
+  EXPECT_EQ(roster.state(), Roster::State::kSealed);
+  EXPECT_EQ(roster.members()[0].assignment.node_count(), 1u);
+}
+
+TEST(Roster, ForgetsTheLastCallWhenTooFewAreLeft) {
+  Roster roster = Gathering(1, 2);
+  roster.Hello(1, HelloOf(AgreementOf(1, 2), NodeNamed("node0")), At(1));
+  roster.Leave(1, "it hung up");
+  roster.Tick(At(40'000));
+  EXPECT_EQ(roster.state(), Roster::State::kGathering);
+}
+
+TEST(Roster, CancelledBeforeTheStartEndsEverywhereWithTheSignal) {
+  Roster roster = Gathering(3, 3);
+  roster.Hello(1, From("node0", {}, 3), At(1));
+  roster.Hello(2, From("node1", {}, 3), At(1));
+  const Outbox out = roster.Cancel(2, At(5));
+  ASSERT_THAT(out, SizeIs(2));
+  EXPECT_EQ(roster.report().result(), RESULT_CANCELLED);
+  EXPECT_EQ(roster.report().exit_code(), 130u);
+}
+
+// Whatever happens in whatever order: a sealed job has dense ranks, as many
+// nodes as allowed, and nobody gets two assignments.
+TEST(Roster, KeepsItsInvariantsUnderRandomEvents) {
+  for (unsigned seed = 0; seed < 300; ++seed) {
+    std::mt19937 random(seed);
+    const uint32_t max = 1 + random() % 5;
+    const uint32_t min = 1 + random() % max;
+    Roster roster = Gathering(min, max);
+    std::map<SessionId, int> assignments;
+    int now = 0;
+    for (SessionId session = 1; session < 40; ++session) {
+      Outbox out;
+      now += random() % 4000;
+      switch (random() % 5) {
+        case 0:
+          out = roster.Leave(1 + random() % session, "it hung up");
+          break;
+        case 1:
+          out = roster.Tick(At(now));
+          break;
+        default: {
+          std::optional<uint32_t> rank;
+          if (random() % 2) rank = random() % (max + 1);
+          const Agreement agreement =
+              random() % 8 ? AgreementOf(min, max) : AgreementOf(9, 9);
+          out = roster.Hello(
+              session,
+              HelloOf(agreement, NodeNamed("n" + std::to_string(random() % 10),
+                                           rank, 1 + random() % 3)),
+              At(now));
+        }
+      }
+      for (const Send& send : out) {
+        if (send.message.has_assignment()) ++assignments[send.to];
+      }
+    }
+    if (roster.state() != Roster::State::kSealed) {
+      EXPECT_TRUE(assignments.empty());
+      continue;
+    }
+    EXPECT_GE(roster.members().size(), min);
+    EXPECT_LE(roster.members().size(), max);
+    EXPECT_EQ(assignments.size(), roster.members().size());
+    uint32_t next = 0;
+    for (size_t i = 0; i < roster.members().size(); ++i) {
+      const Member& member = roster.members()[i];
+      EXPECT_EQ(assignments[member.session], 1);
+      EXPECT_EQ(member.assignment.node_rank(), i);
+      EXPECT_EQ(member.assignment.first_rank(), next);
+      next += member.facts.workers();
+    }
+    EXPECT_EQ(roster.members()[0].assignment.world_size(), next);
+  }
+}
+
+}  // namespace
+}  // namespace muster::rendezvous
