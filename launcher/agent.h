@@ -1,0 +1,114 @@
+// The agent of one node: from the first look at the hardware to the verdict.
+#ifndef MUSTER_LAUNCHER_AGENT_H_
+#define MUSTER_LAUNCHER_AGENT_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "asio/io_context.hpp"
+#include "asio/signal_set.hpp"
+#include "asio/steady_timer.hpp"
+#include "env/frameworks/variables.h"
+#include "launcher/host.h"
+#include "launcher/node.h"
+#include "launcher/node_output.h"
+#include "launcher/process/keeper.h"
+#include "launcher/worker_group.h"
+#include "rendezvous/credentials.h"
+#include "rendezvous/joiner.h"
+#include "rendezvous/liveness.h"
+#include "rendezvous/name_wait.h"
+#include "rendezvous/session.h"
+
+namespace muster::launcher {
+
+// Job: `muster run` on one node. One loop owns all of it: gRPC's threads, the
+// keeper, timers and signals only bring events.
+//
+//   LOCATING --> JOINING --> WAITING --> RUNNING --> DRAINING --> LEAVING
+//   who hosts    reach the   welcomed    workers     output on    verdict
+//                coordinator or parked   run         its way      is known
+//
+// Every phase can go to LEAVING when it fails; RUNNING only by way of stopping
+// the workers.
+// Life cycle: construct, Run() once.
+// Threads: everything on the thread that calls Run().
+class Agent {
+ public:
+  // `inherited` is this process's environment, for the workers.
+  Agent(JobSpec spec, rendezvous::Credentials credentials,
+        process::KeeperHandle keeper, env::Variables inherited);
+  ~Agent();
+
+  // Returns the exit code of the contract.
+  int Run();
+
+ private:
+  enum class Phase {
+    kLocating,
+    kJoining,
+    kWaiting,
+    kRunning,
+    kDraining,
+    kLeaving
+  };
+
+  // Locating and joining.
+  void Locate();
+  void Decide(const rendezvous::HostingAnswer& answer);
+  void StartHost(const rendezvous::HostingAnswer& answer);
+  void Join(bool port_taken);
+  void Joined(std::unique_ptr<rendezvous::Session> session);
+
+  // The session.
+  rendezvous::Session::Callbacks SessionCallbacks();
+  void Received(const CoordinatorMessage& message);
+  void SessionClosed(const std::string& why);
+  void Beat();
+  void SendToCoordinator(AgentMessage message);
+
+  // The workers.
+  void MakeWorkers(process::KeeperHandle keeper);
+  void StartWorkers(const Assignment& assignment);
+  // Tells the coordinator that this node can't go on.
+  void FailNode(const std::string& why);
+  void KeeperLost(const std::string& why);
+  void WorkersGone(const std::vector<process::Killed>& killed);
+  void OutputDone(const Receipt& receipt, const std::string& problem);
+
+  // The end.
+  void AwaitSignal();
+  void GotSignal(int signo);
+  void Fail(CauseKind kind, uint32_t exit_code, const std::string& message);
+  void GotReport(const Report& report);
+  void Leave();
+
+  const JobSpec spec_;
+  const rendezvous::Credentials credentials_;
+  const env::Variables inherited_;
+  const rendezvous::Instant deadline_;  // for joining
+
+  asio::io_context loop_;
+  asio::signal_set signals_;
+  asio::steady_timer timer_;  // beats
+  Phase phase_ = Phase::kLocating;
+  std::optional<Node> node_;
+  std::unique_ptr<WorkerGroup> workers_;
+  std::unique_ptr<Host> host_;
+  std::unique_ptr<rendezvous::NameWait> resolver_;
+  std::unique_ptr<rendezvous::Joiner> joiner_;
+  std::unique_ptr<rendezvous::Session> session_;
+  std::string reached_;  // the coordinator's address; "" in this process
+  rendezvous::Liveness coordinator_alive_;
+  rendezvous::Instant last_beat_{};
+  std::unique_ptr<NodeOutput> output_;
+  std::optional<Report> report_;
+  bool concluded_ = false;  // the coordinator has given its verdict
+  uint32_t urgency_ = 0;    // signals that ask for the end
+  bool host_idle_ = false;
+};
+
+}  // namespace muster::launcher
+
+#endif  // MUSTER_LAUNCHER_AGENT_H_

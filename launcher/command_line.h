@@ -1,0 +1,75 @@
+// From argv and the environment to a command, or to all mistakes at once.
+#ifndef MUSTER_LAUNCHER_COMMAND_LINE_H_
+#define MUSTER_LAUNCHER_COMMAND_LINE_H_
+
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "proto/job.pb.h"
+
+namespace muster::launcher {
+
+using Variables = std::map<std::string, std::string>;
+
+// What the parser may know of the machine besides the arguments.
+struct Surroundings {
+  Variables variables;    // the environment
+  std::string host_name;  // shown for this node unless --host-name is given
+};
+
+// The environment as a map; entries without "=" are left out.
+Variables ReadVariables(const char* const* environment);
+
+// `muster run`: this node's agent.
+struct RunCommand {
+  JobSpec spec;
+};
+
+// `muster sim`: spec.agreement().max_nodes() agents on this machine. Endpoint,
+// node rank, advertised address and host name are left to the simulator, as is
+// the token where none is given.
+struct SimCommand {
+  JobSpec spec;
+};
+
+// `muster token`: print a fresh token.
+struct TokenCommand {};
+
+// --help, --version, or `muster` alone: print and leave.
+struct PrintCommand {
+  std::string text;
+  int exit_code = 0;
+};
+
+// The command line is wrong: print Text() on stderr and leave with kUsage.
+struct UsageErrors {
+  std::vector<std::string> mistakes;  // a line each; at least one
+  std::string help;                   // the command that shows what is right
+
+  // One line for each mistake, then where the help is.
+  std::string Text() const;
+};
+
+struct CommandLine {
+  std::variant<RunCommand, SimCommand, TokenCommand, PrintCommand, UsageErrors>
+      command;
+  std::vector<std::string> warnings;  // a line each, for stderr
+};
+
+// Reads `arguments` (argv without the program's name). Pure, but that it looks
+// at the directory that --init-method names. Never fails: what is wrong
+// becomes UsageErrors, all of it.
+CommandLine ParseCommandLine(const std::vector<std::string>& arguments,
+                             const Surroundings& surroundings);
+
+// The flags that make `muster run` give this very spec, whatever the MUSTER_*
+// variables say; without "run", "--" and the command. For the agents of a
+// simulated job. What the spec says nothing of (no endpoint, no node rank, no
+// report, ...) has no flag, and is then open to variables.
+std::vector<std::string> ToArguments(const JobSpec& spec);
+
+}  // namespace muster::launcher
+
+#endif  // MUSTER_LAUNCHER_COMMAND_LINE_H_

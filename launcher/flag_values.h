@@ -1,0 +1,45 @@
+// How the value of each flag is read into a JobSpec, and written back.
+#ifndef MUSTER_LAUNCHER_FLAG_VALUES_H_
+#define MUSTER_LAUNCHER_FLAG_VALUES_H_
+
+#include "launcher/flag_codec.h"
+
+namespace muster::launcher {
+
+extern const Codec kFrameworkCodec;
+extern const Codec kNodesCodec;
+extern const Codec kJobIdCodec;
+extern const Codec kBackendCodec;
+extern const Codec kInitMethodCodec;
+extern const Codec kWorkersPerNodeCodec;
+extern const Codec kGpuBindingCodec;
+extern const Codec kEndpointCodec;
+extern const Codec kNodeRankCodec;
+extern const Codec kAdvertiseCodec;
+extern const Codec kHostNameCodec;
+extern const Codec kJoinTimeoutCodec;
+extern const Codec kHeartbeatCodec;
+extern const Codec kNodeTimeoutCodec;
+extern const Codec kStopGraceCodec;
+extern const Codec kWorkerEnvCodec;
+extern const Codec kLogDirCodec;
+extern const Codec kOutputDirCodec;
+extern const Codec kCollectorCodec;
+extern const Codec kRunDirCodec;
+extern const Codec kConsoleCodec;
+extern const Codec kReportFileCodec;
+extern const Codec kRunIdCodec;
+extern const Codec kInsecureCodec;
+extern const Codec kTokenFileCodec;
+extern const Codec kTlsCertCodec;
+extern const Codec kTlsKeyCodec;
+extern const Codec kTlsCaCodec;
+extern const Codec kPretendGpusCodec;
+// These take only the values that mean what this version does anyway.
+extern const Codec kMaxRestartsCodec;
+extern const Codec kFabricCheckCodec;
+extern const Codec kTensorFlowTasksCodec;
+
+}  // namespace muster::launcher
+
+#endif  // MUSTER_LAUNCHER_FLAG_VALUES_H_

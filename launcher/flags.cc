@@ -1,0 +1,288 @@
+#include "launcher/flags.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <numeric>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "launcher/flag_values.h"
+
+namespace muster::launcher {
+namespace {
+
+const Flag kFlags[] = {
+    {.name = "framework",
+     .value = "pytorch|plain",
+     .fallback = "pytorch",
+     .help = "What the workers are told: pytorch gives the variables of "
+             "torchrun and of Azure ML, plain only ranks and addresses.",
+     .codec = &kFrameworkCodec},
+    {.name = "nnodes",
+     .value = "N|MIN:MAX",
+     .fallback = "1",
+     .help = "Nodes of the job; with MIN:MAX, any number between will do.",
+     .codec = &kNodesCodec},
+    {.name = "nproc-per-node",
+     .value = "N|gpu|cpu|auto",
+     .fallback = "auto",
+     .help = "Workers on each node, 1 to 1024; gpu: one per GPU; cpu: one per "
+             "processor; auto: one per GPU, 1 on a node without GPUs.",
+     .codec = &kWorkersPerNodeCodec},
+    {.name = "gpus-per-node",
+     .value = "N",
+     .default_text = "0",
+     .help = "GPUs that each simulated node pretends to have.",
+     .scope = Scope::kSimOnly,
+     .codec = &kPretendGpusCodec},
+    {.name = "backend",
+     .value = "nccl|gloo",
+     .default_text = "nccl with GPUs, else gloo",
+     .help = "PyTorch's communication backend.",
+     .codec = &kBackendCodec},
+    {.name = "init-method",
+     .value = "tcp|file:///DIR",
+     .fallback = "tcp",
+     .help = "How the workers of PyTorch find each other: over TCP, or by a "
+             "file in a directory that all nodes share.",
+     .codec = &kInitMethodCodec},
+    {.name = "max-restarts",
+     .value = "N",
+     .fallback = "0",
+     .help = "New attempts after a failure. This version takes only 0.",
+     .codec = &kMaxRestartsCodec},
+
+    {.name = "rdzv-endpoint",
+     .value = "HOST[:PORT]",
+     .default_text = "port 29400; none with one node",
+     .help = "Where the nodes meet, the same on every node: the name or "
+             "address of one of them. IPv6 is ADDR or [ADDR]:PORT.",
+     .group = Group::kMeeting,
+     .scope = Scope::kRunOnly,
+     .codec = &kEndpointCodec},
+    {.name = "rdzv-id",
+     .value = "ID",
+     .default_text = "none",
+     .help = "Name of the job, at most 64 of A-Z a-z 0-9 . _ -; agents with "
+             "another one are refused.",
+     .group = Group::kMeeting,
+     .codec = &kJobIdCodec},
+    {.name = "node-rank",
+     .value = "K",
+     .default_text = "by host name",
+     .help = "This node's index, from 0.",
+     .group = Group::kMeeting,
+     .scope = Scope::kRunOnly,
+     .codec = &kNodeRankCodec},
+    {.name = "advertise",
+     .value = "ADDR",
+     .default_text = "the one that reaches the endpoint",
+     .help = "Numeric address at which the other nodes reach this one.",
+     .group = Group::kMeeting,
+     .scope = Scope::kRunOnly,
+     .codec = &kAdvertiseCodec},
+    {.name = "host-name",
+     .value = "NAME",
+     .default_text = "the system's",
+     .help = "Name shown for this node.",
+     .group = Group::kMeeting,
+     .scope = Scope::kRunOnly,
+     .codec = &kHostNameCodec},
+    {.name = "rdzv-timeout",
+     .value = "D",
+     .fallback = "10m",
+     .help = "All nodes must have joined within this time.",
+     .group = Group::kMeeting,
+     .codec = &kJoinTimeoutCodec},
+    {.name = "heartbeat",
+     .value = "D",
+     .fallback = "1s",
+     .help = "Each node says this often that it is alive.",
+     .group = Group::kMeeting,
+     .codec = &kHeartbeatCodec},
+    {.name = "node-timeout",
+     .value = "D",
+     .fallback = "5s",
+     .help = "A node that is silent for this long is lost, and the job fails.",
+     .group = Group::kMeeting,
+     .codec = &kNodeTimeoutCodec},
+    {.name = "fabric-check",
+     .value = "auto|off",
+     .fallback = "auto",
+     .help = "Self-test of the network before the start. This version has "
+             "none yet.",
+     .group = Group::kMeeting,
+     .codec = &kFabricCheckCodec},
+
+    {.name = "env",
+     .value = "NAME=VALUE",
+     .default_text = "none",
+     .help = "A variable for the workers; can be given many times. In "
+             "MUSTER_ENV, one per line.",
+     .group = Group::kWorkers,
+     .repeatable = true,
+     .codec = &kWorkerEnvCodec},
+    {.name = "gpu-binding",
+     .value = "none|one",
+     .fallback = "none",
+     .help = "GPUs that a worker sees: none binds nothing, so all of the "
+             "node's; one: its own only.",
+     .group = Group::kWorkers,
+     .codec = &kGpuBindingCodec},
+    {.name = "stop-grace",
+     .value = "D",
+     .fallback = "30s",
+     .help = "Time from SIGTERM to SIGKILL when workers are stopped; 0s kills "
+             "at once.",
+     .group = Group::kWorkers,
+     .codec = &kStopGraceCodec},
+
+    {.name = "log-dir",
+     .value = "DIR",
+     .fallback = "./logs",
+     .help = "The workers' log files; they are followed while the job runs.",
+     .group = Group::kOutput,
+     .codec = &kLogDirCodec},
+    {.name = "output-dir",
+     .value = "DIR",
+     .fallback = "./outputs",
+     .help = "The workers' results; they are collected.",
+     .group = Group::kOutput,
+     .codec = &kOutputDirCodec},
+    {.name = "collector",
+     .value = "none",
+     .default_text = "the coordinator's node",
+     .help = "Where output goes; none leaves it on each node. This version "
+             "takes no HOST:PORT.",
+     .group = Group::kOutput,
+     .codec = &kCollectorCodec},
+    {.name = "run-dir",
+     .value = "DIR",
+     .fallback = "./muster-runs",
+     .help = "Where the collector keeps its runs, each in DIR/<run id>.",
+     .group = Group::kOutput,
+     .codec = &kRunDirCodec},
+    {.name = "console",
+     .value = "all|first|none",
+     .fallback = "all",
+     .help = "Ranks whose output is shown on the first node: all, rank 0 "
+             "only, or none.",
+     .group = Group::kOutput,
+     .codec = &kConsoleCodec},
+    {.name = "report",
+     .value = "FILE",
+     .default_text = "in the run directory only",
+     .help = "The verdict as JSON, on this node.",
+     .group = Group::kOutput,
+     .codec = &kReportFileCodec},
+
+    {.name = "token-file",
+     .value = "FILE",
+     .default_text = "MUSTER_TOKEN",
+     .help = "File with the job token, the same on every node. Who has no "
+             "token cannot join.",
+     .group = Group::kSecurity,
+     .codec = &kTokenFileCodec},
+    {.name = "tls-cert",
+     .value = "FILE",
+     .default_text = "made from the token",
+     .help = "Certificate of this node, as PEM; with --tls-key and --tls-ca.",
+     .group = Group::kSecurity,
+     .codec = &kTlsCertCodec},
+    {.name = "tls-key",
+     .value = "FILE",
+     .default_text = "made from the token",
+     .help = "Private key of this node, as PEM.",
+     .group = Group::kSecurity,
+     .codec = &kTlsKeyCodec},
+    {.name = "tls-ca",
+     .value = "FILE",
+     .default_text = "made from the token",
+     .help = "Authority that signed every node's certificate, as PEM.",
+     .group = Group::kSecurity,
+     .codec = &kTlsCaCodec},
+    {.name = "insecure",
+     .default_text = "off",
+     .help = "No token and no encryption: whoever reaches the endpoint can "
+             "join.",
+     .group = Group::kSecurity,
+     .codec = &kInsecureCodec},
+
+    {.name = "worker-count",
+     .value = "N",
+     .group = Group::kHidden,
+     .codec = &kTensorFlowTasksCodec},
+    {.name = "parameter-server-count",
+     .value = "N",
+     .group = Group::kHidden,
+     .codec = &kTensorFlowTasksCodec},
+    {.name = "run-id",
+     .value = "ID",
+     .group = Group::kHidden,
+     .codec = &kRunIdCodec},
+    {.name = "pretend-gpus",
+     .value = "N",
+     .group = Group::kHidden,
+     .scope = Scope::kRunOnly,
+     .codec = &kPretendGpusCodec},
+};
+
+// Levenshtein's distance: letters to add, drop or replace.
+size_t Distance(absl::string_view a, absl::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t replace = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({replace, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+absl::string_view CommandName(Command command) {
+  return command == Command::kRun ? "run" : "sim";
+}
+
+bool Flag::BelongsTo(Command command) const {
+  return scope == Scope::kBoth ||
+         (scope == Scope::kRunOnly) == (command == Command::kRun);
+}
+
+absl::Span<const Flag> Flags() { return kFlags; }
+
+const Flag* FindFlag(absl::string_view name) {
+  const Flag* found =
+      std::find_if(std::begin(kFlags), std::end(kFlags),
+                   [name](const Flag& flag) { return flag.name == name; });
+  return found == std::end(kFlags) ? nullptr : found;
+}
+
+std::string VariableName(const Flag& flag) {
+  if (flag.group == Group::kHidden) return "";
+  return absl::StrCat("MUSTER_", absl::AsciiStrToUpper(absl::StrReplaceAll(
+                                     flag.name, {{"-", "_"}})));
+}
+
+std::string Nearest(absl::string_view name,
+                    const std::vector<std::string>& candidates) {
+  std::string nearest;
+  // Farther than a third of the letters is another word, not a misspelling.
+  size_t least = std::max<size_t>(2, name.size() / 3) + 1;
+  for (const std::string& candidate : candidates) {
+    const size_t distance = Distance(name, candidate);
+    if (distance < least && distance < candidate.size()) {
+      least = distance;
+      nearest = candidate;
+    }
+  }
+  return nearest;
+}
+
+}  // namespace muster::launcher

@@ -1,0 +1,139 @@
+#include "launcher/help.h"
+
+#include <cstddef>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace muster::launcher {
+namespace {
+
+constexpr size_t kColumns = 80;
+
+struct Section {
+  Group group;
+  absl::string_view title;
+};
+
+constexpr Section kSections[] = {
+    {Group::kJob, "Job"},           {Group::kMeeting, "Rendezvous"},
+    {Group::kWorkers, "Workers"},   {Group::kOutput, "Output"},
+    {Group::kSecurity, "Security"},
+};
+
+constexpr char kAboutRun[] = R"(Usage: muster run [flags] -- COMMAND [ARG...]
+
+The agent of one node. It meets the agents of the other nodes, starts the
+workers, brings their output home and ends with the verdict of the whole job.
+)";
+
+constexpr char kAboutSim[] = R"(Usage: muster sim [flags] -- COMMAND [ARG...]
+
+A job of N nodes on this machine, through the same code as `muster run`: one
+agent for each node, all with one job token, made for them if none is set.
+)";
+
+constexpr char kAboutFlags[] = R"(
+Every flag is written --flag VALUE or --flag=VALUE, with - or _ inside its
+name, or as a variable: MUSTER_NNODES=2 is --nnodes 2. A flag beats a variable.
+A duration D is written 500ms, 30s, 10m or 1h.
+
+In COMMAND and its arguments, $NAME and ${NAME} become the worker's variables,
+without a shell: quote them, as in --rank '$RANK'.
+)";
+
+constexpr char kExitCodes[] = R"(
+Exit codes, the same on every node
+  0              every worker ended with 0
+  1-63, 79-125   the first failing worker's own code, kept
+  126, 127       the command cannot be executed; is not found
+  128+n          the first failing worker died of signal n, or the job was
+                 cancelled by it
+  64             usage: the command line is wrong
+  69             rendezvous: not all nodes joined in time
+  70             a fault of muster's own
+  75             a node was lost: try again elsewhere
+  76             the self-test failed with nobody to blame
+  77             refused: wrong or missing token
+  78             refused: the agents' settings differ
+  A worker's own code in 64-78 is kept too; the report tells the two apart.
+)";
+
+constexpr char kMainHelp[] = R"(Usage: muster COMMAND [flags] ...
+
+muster starts a distributed training job: one agent on each node meets the
+others, gives every worker its rank and its environment, and starts it. The
+agents carry all output to one place and end with one verdict, the same exit
+code on every node.
+
+Commands
+  run     the agent of one node; the entrypoint of its container
+  sim     a job of N nodes on this machine, to try things out
+  token   print a fresh job token
+
+  muster COMMAND --help   the flags of a command, and the exit codes
+  muster --version        the version
+
+Examples
+  One node, a worker on each of its GPUs:
+    muster run -- python train.py
+
+  Two nodes; run the same on both, with node1 the name of one of them:
+    export MUSTER_TOKEN=...   # what `muster token` printed once
+    muster run --nnodes 2 --rdzv-endpoint node1 -- python train.py
+
+  Two nodes with four workers each, all on this machine:
+    muster sim --nnodes 2 --nproc-per-node 4 -- python train.py
+)";
+
+constexpr char kTokenHelp[] = R"(Usage: muster token
+
+Prints a fresh job token. Set MUSTER_TOKEN to it on every node of a job, or
+write it to a file for --token-file: only agents with the token can join.
+)";
+
+// `text` in lines of at most kColumns, each indented.
+std::string Wrapped(absl::string_view text, size_t indent) {
+  const std::string margin(indent, ' ');
+  std::string wrapped;
+  std::string line = margin;
+  for (const absl::string_view word : absl::StrSplit(text, ' ')) {
+    if (line.size() > indent && line.size() + 1 + word.size() > kColumns) {
+      absl::StrAppend(&wrapped, line, "\n");
+      line = margin;
+    }
+    absl::StrAppend(&line, line.size() > indent ? " " : "", word);
+  }
+  return absl::StrCat(wrapped, line, "\n");
+}
+
+std::string FlagHelp(const Flag& flag) {
+  const absl::string_view shown =
+      flag.fallback.empty() ? flag.default_text : flag.fallback;
+  return absl::StrCat(
+      "  --", flag.name, flag.IsSwitch() ? "" : " ", flag.value, "\n",
+      Wrapped(absl::StrCat(flag.help, " Default: ", shown, "."), 6));
+}
+
+}  // namespace
+
+std::string MainHelp() { return kMainHelp; }
+
+std::string CommandHelp(Command command) {
+  std::string help = absl::StrCat(
+      command == Command::kRun ? kAboutRun : kAboutSim, kAboutFlags);
+  for (const Section& section : kSections) {
+    absl::StrAppend(&help, "\n", section.title, "\n");
+    for (const Flag& flag : Flags()) {
+      if (flag.group == section.group && flag.BelongsTo(command)) {
+        absl::StrAppend(&help, FlagHelp(flag));
+      }
+    }
+  }
+  return absl::StrCat(help, kExitCodes);
+}
+
+std::string TokenHelp() { return kTokenHelp; }
+
+}  // namespace muster::launcher

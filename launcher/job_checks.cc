@@ -1,0 +1,120 @@
+#include "launcher/job_checks.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <initializer_list>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+
+namespace muster::launcher {
+namespace {
+
+// Job: all checks of one job.
+// Life cycle: made, Check() once, thrown away. Threads: one. Ownership: the
+// spec and the facts must outlive it.
+class Checker {
+ public:
+  Checker(const JobSpec& spec, const JobFacts& facts)
+      : spec_(spec), facts_(facts) {}
+
+  std::vector<std::string> Check() {
+    if (facts_.command == Command::kRun) {
+      CheckEndpoint();
+      CheckNodeRank();
+      CheckToken();
+    }
+    CheckTimes();
+    CheckSecurity();
+    return std::move(mistakes_);
+  }
+
+ private:
+  bool Read(std::initializer_list<absl::string_view> flags) const {
+    return std::none_of(flags.begin(), flags.end(),
+                        [this](absl::string_view flag) {
+                          return facts_.unread.count(flag) > 0;
+                        });
+  }
+
+  int TlsFiles() const {
+    return !spec_.tls_cert_file().empty() + !spec_.tls_key_file().empty() +
+           !spec_.tls_ca_file().empty();
+  }
+
+  void CheckEndpoint() {
+    if (Read({"rdzv-endpoint"}) && spec_.agreement().max_nodes() > 1 &&
+        spec_.endpoint_host().empty()) {
+      mistakes_.push_back(
+          "more than one node needs --rdzv-endpoint HOST[:PORT], the same on "
+          "every node: the name or address of one of them");
+    }
+  }
+
+  void CheckNodeRank() {
+    const uint32_t nodes = spec_.agreement().max_nodes();
+    if (Read({"nnodes"}) && spec_.has_node_rank() &&
+        spec_.node_rank() >= nodes) {
+      mistakes_.push_back(absl::StrCat(
+          "--node-rank ", spec_.node_rank(), ": must be less than the ", nodes,
+          nodes == 1 ? " node" : " nodes", " of --nnodes"));
+    }
+  }
+
+  // Not for a simulated job, which makes its own token.
+  void CheckToken() {
+    if (Read({"token-file", "tls-cert", "tls-key", "tls-ca", "insecure"}) &&
+        spec_.agreement().max_nodes() > 1 && !facts_.has_token &&
+        spec_.token_file().empty() && TlsFiles() == 0 && !spec_.insecure()) {
+      mistakes_.push_back(
+          "more than one node needs a job token: set MUSTER_TOKEN to the "
+          "output of `muster token` on every node, or --token-file; "
+          "--insecure goes without");
+    }
+  }
+
+  void CheckTimes() {
+    const auto written = [](int64_t milliseconds) {
+      return absl::FormatDuration(absl::Milliseconds(milliseconds));
+    };
+    if (Read({"heartbeat", "node-timeout"}) &&
+        spec_.heartbeat_ms() >= spec_.node_timeout_ms()) {
+      mistakes_.push_back(absl::StrCat(
+          "--heartbeat ", written(spec_.heartbeat_ms()),
+          ": must be shorter than --node-timeout ",
+          written(spec_.node_timeout_ms()), ", or every node would seem lost"));
+    }
+  }
+
+  void CheckSecurity() {
+    const int tls_files = TlsFiles();
+    const bool token_file = !spec_.token_file().empty();
+    if (Read({"tls-cert", "tls-key", "tls-ca"}) && tls_files > 0 &&
+        tls_files < 3) {
+      mistakes_.push_back(
+          "--tls-cert, --tls-key and --tls-ca go together: give all three or "
+          "none");
+    }
+    if (tls_files > 0 && token_file) {
+      mistakes_.push_back(
+          "--token-file and --tls-* exclude each other: give one or the other");
+    }
+    if (spec_.insecure() && (tls_files > 0 || token_file)) {
+      mistakes_.push_back(
+          "--insecure goes without --token-file and --tls-*: leave one out");
+    }
+  }
+
+  const JobSpec& spec_;
+  const JobFacts& facts_;
+  std::vector<std::string> mistakes_;
+};
+
+}  // namespace
+
+std::vector<std::string> CheckJob(const JobSpec& spec, const JobFacts& facts) {
+  return Checker(spec, facts).Check();
+}
+
+}  // namespace muster::launcher

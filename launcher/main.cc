@@ -1,0 +1,191 @@
+// muster: one agent per node.
+//
+// The order of main():
+//   1. read the command line; wrong ones end here, before anything is started
+//   2. take the token out of the environment, where workers could read it
+//   3. fork the keeper, while this process is small and has one thread
+//   4. everything else: certificates, gRPC, the agent
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "env/frameworks/environment.h"
+#include "launcher/agent.h"
+#include "launcher/command_line.h"
+#include "launcher/exit_codes.h"
+#include "launcher/log.h"
+#include "launcher/process/keeper.h"
+#include "launcher/process/orphans.h"
+#include "launcher/simulate/simulator.h"
+#include "rendezvous/credentials.h"
+#include "rendezvous/token.h"
+#include "rendezvous/transport.h"
+
+namespace muster::launcher {
+namespace {
+
+constexpr char kTokenVariable[] = "MUSTER_TOKEN";
+
+int Complain(int exit_code, const std::string& text) {
+  fprintf(stderr, "muster: %s\n", text.c_str());
+  return exit_code;
+}
+
+// The token of the environment, which then no longer shows it: neither to
+// children nor to whoever reads /proc/<pid>/environ.
+std::optional<std::string> TakeTokenVariable() {
+  char* value = getenv(kTokenVariable);
+  if (!value) return std::nullopt;
+  std::string token = value;
+  memset(value, 0, token.size());
+  unsetenv(kTokenVariable);
+  return token;
+}
+
+std::string HostName() {
+  char name[256] = {};
+  if (gethostname(name, sizeof name - 1) != 0) return "localhost";
+  return name;
+}
+
+bool CurrentDirectoryExists() {
+  std::error_code error;
+  static_cast<void>(std::filesystem::current_path(error));
+  return !error;
+}
+
+absl::StatusOr<rendezvous::Credentials> MakeCredentials(
+    const JobSpec& spec, const std::optional<rendezvous::Token>& token) {
+  if (!spec.tls_cert_file().empty()) {
+    return rendezvous::Credentials::FromFiles(
+        {.certificate = spec.tls_cert_file(),
+         .key = spec.tls_key_file(),
+         .authority = spec.tls_ca_file(),
+         .server_name = spec.endpoint_host()});
+  }
+  if (token && !spec.insecure()) {
+    return rendezvous::Credentials::FromToken(*token, spec.host_name());
+  }
+  return rendezvous::Credentials::Insecure();
+}
+
+// What `run` and `sim` have in common before their ways part.
+struct Prepared {
+  rendezvous::LoadedToken token;
+  process::KeeperHandle keeper;
+};
+
+absl::StatusOr<Prepared> Prepare(const JobSpec& spec,
+                                 const std::optional<std::string>& variable) {
+  Prepared prepared;
+  absl::StatusOr<rendezvous::LoadedToken> token =
+      rendezvous::LoadToken(variable, spec.token_file());
+  if (!token.ok()) return token.status();
+  prepared.token = *std::move(token);
+  if (!prepared.token.warning.empty()) {
+    fprintf(stderr, "muster: warning: %s\n", prepared.token.warning.c_str());
+  }
+  if (absl::Status status = process::BecomeSubreaper(); !status.ok()) {
+    fprintf(stderr, "muster: warning: %s\n",
+            std::string(status.message()).c_str());
+  }
+  absl::StatusOr<process::KeeperHandle> keeper = process::Keeper::Fork();
+  if (!keeper.ok()) return keeper.status();
+  prepared.keeper = *std::move(keeper);
+  signal(SIGPIPE, SIG_IGN);
+  return prepared;
+}
+
+int RunAgent(const JobSpec& spec, Prepared prepared) {
+  StartLog(spec.host_name());
+  absl::StatusOr<rendezvous::Credentials> credentials =
+      MakeCredentials(spec, prepared.token.token);
+  if (!credentials.ok()) {
+    return Complain(kUsage, std::string(credentials.status().message()));
+  }
+  if (absl::Status status = rendezvous::PrepareProcess(); !status.ok()) {
+    spdlog::warn("{}", std::string(status.message()));
+  }
+  Agent agent(spec, *std::move(credentials), std::move(prepared.keeper),
+              env::ParseEnvironment(environ));
+  const int code = agent.Run();
+  // What is left is gRPC's threads, which need not be waited for: everything
+  // that was written is in its files.
+  fflush(nullptr);
+  _exit(code);
+}
+
+int RunSimulator(const JobSpec& spec, Prepared prepared) {
+  std::string token;
+  if (!spec.insecure() && spec.tls_cert_file().empty()) {
+    if (!prepared.token.token) {
+      absl::StatusOr<rendezvous::Token> fresh = rendezvous::GenerateToken();
+      if (!fresh.ok()) {
+        return Complain(kInternal, std::string(fresh.status().message()));
+      }
+      prepared.token.token = *std::move(fresh);
+    }
+    token = std::string(prepared.token.token->secret());
+  }
+  simulate::Simulator simulator(
+      spec, std::filesystem::read_symlink("/proc/self/exe").string(), token,
+      std::move(prepared.keeper), env::ParseEnvironment(environ));
+  return simulator.Run();
+}
+
+int PrintToken() {
+  absl::StatusOr<rendezvous::Token> token = rendezvous::GenerateToken();
+  if (!token.ok()) {
+    return Complain(kInternal, std::string(token.status().message()));
+  }
+  printf("%s\n", std::string(token->secret()).c_str());
+  return kSuccess;
+}
+
+int Main(int argc, char** argv) {
+  const CommandLine line = ParseCommandLine(
+      {argv + 1, argv + argc}, {ReadVariables(environ), HostName()});
+  for (const std::string& warning : line.warnings) {
+    fprintf(stderr, "muster: warning: %s\n", warning.c_str());
+  }
+  if (const auto* errors = std::get_if<UsageErrors>(&line.command)) {
+    fputs(errors->Text().c_str(), stderr);
+    return kUsage;
+  }
+  if (const auto* print = std::get_if<PrintCommand>(&line.command)) {
+    fputs(print->text.c_str(), print->exit_code == 0 ? stdout : stderr);
+    return print->exit_code;
+  }
+  if (std::holds_alternative<TokenCommand>(line.command)) return PrintToken();
+
+  if (!CurrentDirectoryExists()) {
+    return Complain(kNotExecutable,
+                    "the working directory was removed; change to another one");
+  }
+  const auto* sim = std::get_if<SimCommand>(&line.command);
+  const JobSpec& spec =
+      sim ? sim->spec : std::get<RunCommand>(line.command).spec;
+  absl::StatusOr<Prepared> prepared = Prepare(spec, TakeTokenVariable());
+  if (!prepared.ok()) {
+    const bool usage = !absl::IsResourceExhausted(prepared.status());
+    return Complain(usage ? kUsage : kInternal,
+                    std::string(prepared.status().message()));
+  }
+  return sim ? RunSimulator(spec, *std::move(prepared))
+             : RunAgent(spec, *std::move(prepared));
+}
+
+}  // namespace
+}  // namespace muster::launcher
+
+int main(int argc, char** argv) { return muster::launcher::Main(argc, argv); }

@@ -1,0 +1,43 @@
+// What this node brings to the job.
+#ifndef MUSTER_LAUNCHER_NODE_H_
+#define MUSTER_LAUNCHER_NODE_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "env/hardware/ports.h"
+#include "proto/job.pb.h"
+#include "proto/rendezvous.pb.h"
+
+namespace muster::launcher {
+
+// This node, looked at once at the start.
+struct Node {
+  std::vector<std::string> gpus;  // entries for CUDA_VISIBLE_DEVICES
+  bool pretend_gpus = false;      // `muster sim --gpus-per-node`
+  std::string gpu_source;         // who counted them, for people
+  uint32_t workers = 1;
+  env::HeldPort master_port;  // for rank 0, if this node gets it
+  std::string incarnation;    // 16 random bytes
+};
+
+// Looks at the hardware and holds a port.
+// Errors: InvalidArgument, naming the flag, when --nproc-per-node or
+// --gpu-binding ask for GPUs that are not there; Unavailable when no port or
+// no randomness is to be had.
+absl::StatusOr<Node> LookAtNode(const JobSpec& spec);
+
+// The hello of this node to the coordinator at `reached` ("" when it is in
+// this very process). The node's address is --advertise, else the one from
+// which it reaches the coordinator.
+Hello MakeHello(const JobSpec& spec, const Node& node,
+                const std::string& reached);
+
+// "nccl" or "gloo": --backend, else nccl where there are real GPUs.
+std::string BackendOf(const JobSpec& spec, const Node& node);
+
+}  // namespace muster::launcher
+
+#endif  // MUSTER_LAUNCHER_NODE_H_

@@ -1,0 +1,99 @@
+#include "launcher/run_record.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "launcher/log.h"
+#include "launcher/report_json.h"
+#include "nlohmann/json.hpp"
+#include "rendezvous/timing.h"
+
+namespace muster::launcher {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string Timestamp(int64_t unix_ms) {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::FromUnixMillis(unix_ms),
+                          absl::UTCTimeZone());
+}
+
+std::string Dump(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Json NodeJson(const rendezvous::Member& member) {
+  Json ranks = Json::array();
+  for (uint32_t i = 0; i < member.facts.workers(); ++i) {
+    ranks.push_back(member.assignment.first_rank() + i);
+  }
+  return {{"node", member.assignment.node_rank()},
+          {"host", member.facts.host_name()},
+          {"address", member.facts.address()},
+          {"gpus", member.facts.gpus()},
+          {"agent_pid", member.facts.pid()},
+          {"ranks", std::move(ranks)}};
+}
+
+}  // namespace
+
+RunRecord::RunRecord(std::shared_ptr<collector::RunDirectory> directory,
+                     const JobSpec& spec)
+    : directory_(std::move(directory)),
+      spec_(spec),
+      started_unix_ms_(rendezvous::Now().unix_ms),
+      events_(directory_->path() + "/events.jsonl", std::ios::app) {
+  WriteRun();
+}
+
+void RunRecord::Event(const std::string& name, const std::string& text) {
+  const Json event = {{"at", Timestamp(rendezvous::Now().unix_ms)},
+                      {"event", name},
+                      {"text", text}};
+  events_ << Dump(event, -1) << std::flush;
+}
+
+void RunRecord::Sealed(const std::vector<rendezvous::Member>& members) {
+  members_ = members;
+  WriteRun();
+}
+
+void RunRecord::Verdict(const Report& report) {
+  report_ = report;
+  WriteRun();
+  const absl::Status status =
+      directory_->WriteWhole("report.json", ReportToJson(report));
+  if (!status.ok()) spdlog::warn("report.json: {}", status.ToString());
+}
+
+void RunRecord::WriteRun() {
+  Json command = Json::array();
+  for (const std::string& argument : spec_.agreement().command()) {
+    command.push_back(argument);
+  }
+  Json run = {{"run_id", directory_->run_id()},
+              {"job_id", spec_.agreement().job_id()},
+              {"started_at", Timestamp(started_unix_ms_)},
+              {"muster_version", spec_.agreement().muster_version()},
+              {"command", std::move(command)},
+              {"nnodes", absl::StrCat(spec_.agreement().min_nodes(), ":",
+                                      spec_.agreement().max_nodes())}};
+  Json nodes = Json::array();
+  for (const rendezvous::Member& member : members_) {
+    nodes.push_back(NodeJson(member));
+  }
+  run["nodes"] = std::move(nodes);
+  if (!members_.empty()) {
+    run["world_size"] = members_[0].assignment.world_size();
+  }
+  if (report_.result() != RESULT_UNSPECIFIED) {
+    run["result"] = std::string(ResultWord(report_.result()));
+    run["phases"] = Json::parse(ReportToJson(report_))["durations"];
+  }
+  const absl::Status status = directory_->WriteWhole("run.json", Dump(run, 2));
+  if (!status.ok()) spdlog::warn("run.json: {}", status.ToString());
+}
+
+}  // namespace muster::launcher

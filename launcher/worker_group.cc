@@ -1,0 +1,167 @@
+#include "launcher/worker_group.h"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "launcher/process/orphans.h"
+#include "launcher/process/reaping.h"
+
+namespace muster::launcher {
+
+WorkerGroup::WorkerGroup(asio::io_context& loop, process::KeeperHandle keeper,
+                         std::chrono::milliseconds grace,
+                         WorkerGroupCallbacks callbacks)
+    : loop_(loop), callbacks_(std::move(callbacks)), keeper_pid_(keeper.pid) {
+  keeper_.emplace(
+      loop, std::move(keeper),
+      process::KeeperCallbacks{
+          .on_spawned = [this](uint32_t rank, pid_t pid, int out,
+                               int err) { Spawned(rank, pid, out, err); },
+          .on_spawn_failed =
+              [this](uint32_t rank, const process::SpawnFailure& failure) {
+                WorkerNotStarted event;
+                event.set_rank(rank);
+                event.set_error(failure.error);
+                event.set_exit_code(failure.ExitCode());
+                event.set_message(failure.Message());
+                callbacks_.on_not_started(event);
+                Ended(rank);
+              },
+          .on_exited =
+              [this](uint32_t rank, pid_t pid, process::ExitStatus status) {
+                Exited(rank, pid, status);
+              },
+          .on_finished =
+              [this](std::vector<process::Killed> killed) { Gone(killed); },
+          .on_lost =
+              [this](const absl::Status& why) {
+                KeeperLost(std::string(why.message()));
+              }});
+  keeper_->SetOrphanGrace(absl::FromChrono(grace));
+}
+
+void WorkerGroup::Start(std::vector<WorkerPlan> plans, int held_port) {
+  started_ = true;
+  left_ = plans.size();
+  for (WorkerPlan& plan : plans) workers_[plan.rank];
+  for (WorkerPlan& plan : plans) {
+    process::SpawnRequest request;
+    request.id = plan.rank;
+    request.argv = std::move(plan.argv);
+    request.env.assign(plan.environment.begin(), plan.environment.end());
+    if (held_port >= 0)
+      request.held_fds.push_back(std::exchange(held_port, -1));
+    keeper_->Spawn(std::move(request));
+  }
+}
+
+void WorkerGroup::Stop(std::chrono::milliseconds grace) {
+  if (active()) keeper_->Stop(absl::FromChrono(grace));
+}
+
+void WorkerGroup::SignalAll(int signo) {
+  if (active()) keeper_->SignalAll(signo);
+}
+
+void WorkerGroup::Close() {
+  keeper_.reset();
+  process::AwaitKeeper(keeper_pid_, absl::Seconds(10));
+}
+
+void WorkerGroup::ReapStrays() { process::ReapStrays(keeper_pid_); }
+
+void WorkerGroup::PauseOutput(bool paused) {
+  if (paused == paused_) return;
+  paused_ = paused;
+  for (auto& [rank, worker] : workers_) {
+    for (streams::PipeReader* reader : {worker.out.get(), worker.err.get()}) {
+      if (!reader) continue;
+      paused ? reader->Pause() : reader->Resume();
+    }
+  }
+}
+
+std::unique_ptr<streams::PipeReader> WorkerGroup::Read(uint32_t rank,
+                                                       bool is_stderr, int fd) {
+  auto reader = std::make_unique<streams::PipeReader>(
+      loop_, buffer_, fd,
+      streams::PipeReader::Callbacks{
+          .on_bytes =
+              [this, rank, is_stderr](absl::string_view bytes) {
+                if (is_stderr) workers_[rank].tail.Append(bytes);
+                callbacks_.on_output(rank, is_stderr, bytes);
+              },
+          .on_end =
+              [this, rank, is_stderr] {
+                callbacks_.on_output_end(rank, is_stderr);
+              }});
+  if (paused_) reader->Pause();
+  return reader;
+}
+
+void WorkerGroup::Spawned(uint32_t rank, pid_t pid, int stdout_fd,
+                          int stderr_fd) {
+  Worker& worker = workers_[rank];
+  worker.pid = pid;
+  worker.out = Read(rank, false, stdout_fd);
+  worker.err = Read(rank, true, stderr_fd);
+  WorkerStarted event;
+  event.set_rank(rank);
+  event.set_pid(pid);
+  callbacks_.on_started(event);
+}
+
+void WorkerGroup::Exited(uint32_t rank, pid_t pid, process::ExitStatus status) {
+  Worker& worker = workers_[rank];
+  // What it wrote before its end is in the pipes by now, and its last lines
+  // belong into the report.
+  worker.out->DrainNow();
+  worker.err->DrainNow();
+  WorkerExited event;
+  event.set_rank(rank);
+  event.set_pid(pid);
+  if (status.signaled()) {
+    event.set_signal(status.signal());
+  } else {
+    event.set_exit_code(status.code());
+  }
+  event.set_stderr_tail(std::string(worker.tail.bytes()));
+  callbacks_.on_exited(event);
+  Ended(rank);
+}
+
+void WorkerGroup::Ended(uint32_t rank) {
+  workers_[rank].ended = true;
+  if (--left_ == 0) keeper_->Finish();
+}
+
+void WorkerGroup::KeeperLost(const std::string& why) {
+  if (gone_) return;
+  callbacks_.on_keeper_lost(why);
+  const auto killed = process::KillDescendants(getpid());
+  for (auto& [rank, worker] : workers_) {
+    if (worker.ended) continue;
+    worker.ended = true;
+    WorkerExited event;
+    event.set_rank(rank);
+    event.set_pid(worker.pid);
+    event.set_signal(SIGKILL);
+    callbacks_.on_exited(event);
+  }
+  Gone(killed.ok() ? *killed : std::vector<process::Killed>());
+}
+
+void WorkerGroup::Gone(const std::vector<process::Killed>& killed) {
+  if (gone_) return;
+  gone_ = true;
+  for (auto& [rank, worker] : workers_) {
+    if (worker.out) worker.out->Abandon();
+    if (worker.err) worker.err->Abandon();
+  }
+  callbacks_.on_gone(killed);
+}
+
+}  // namespace muster::launcher

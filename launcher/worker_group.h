@@ -1,0 +1,102 @@
+// The workers of this node: started, read, stopped, and nothing left of them.
+#ifndef MUSTER_LAUNCHER_WORKER_GROUP_H_
+#define MUSTER_LAUNCHER_WORKER_GROUP_H_
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "asio/io_context.hpp"
+#include "launcher/process/keeper.h"
+#include "launcher/process/keeper_client.h"
+#include "launcher/streams/pipe_reader.h"
+#include "launcher/streams/tail.h"
+#include "launcher/worker_plan.h"
+#include "proto/rendezvous.pb.h"
+
+namespace muster::launcher {
+
+// All are called on the loop. For one worker: on_started, then on_exited; or
+// on_not_started alone. Its output ends before on_gone, maybe after on_exited.
+struct WorkerGroupCallbacks {
+  std::function<void(const WorkerStarted&)> on_started;
+  std::function<void(const WorkerExited&)> on_exited;
+  std::function<void(const WorkerNotStarted&)> on_not_started;
+  std::function<void(uint32_t rank, bool is_stderr, absl::string_view bytes)>
+      on_output;
+  std::function<void(uint32_t rank, bool is_stderr)> on_output_end;
+  // Every worker has ended, nothing they started is left, and all that they
+  // wrote has been handed over. `killed` is what had to be ended for that.
+  std::function<void(const std::vector<process::Killed>& killed)> on_gone;
+  // The keeper died and the workers with it. on_gone follows.
+  std::function<void(const std::string& why)> on_keeper_lost;
+};
+
+// Job: one attempt's workers on this node, by way of the keeper.
+// Life cycle: construct (before there is anything to start, so that the keeper
+// is watched), Start once, await on_gone. Destruction lets the keeper end what
+// is left.
+// Threads: the loop's only; callbacks come there, never inside a call.
+// Ownership: the loop must outlive this; owns the keeper's socket.
+class WorkerGroup {
+ public:
+  WorkerGroup(asio::io_context& loop, process::KeeperHandle keeper,
+              std::chrono::milliseconds grace, WorkerGroupCallbacks callbacks);
+
+  // `held_port` stays bound until the exec of the first worker; -1 for none.
+  void Start(std::vector<WorkerPlan> plans, int held_port);
+
+  // SIGTERM, and SIGKILL after the grace. Called again it can only be sooner.
+  void Stop(std::chrono::milliseconds grace);
+  void SignalAll(int signo);
+
+  // While paused, nothing is read and writers wait when their pipes are full.
+  void PauseOutput(bool paused);
+
+  // Lets the keeper go, which ends whatever it still has, and waits for that.
+  // Nothing may be called after it.
+  void Close();
+
+  // On each SIGCHLD: ends zombies that fell to this process.
+  void ReapStrays();
+
+  // Started and not yet gone.
+  bool active() const { return started_ && !gone_; }
+
+ private:
+  struct Worker {
+    std::unique_ptr<streams::PipeReader> out;
+    std::unique_ptr<streams::PipeReader> err;
+    streams::StderrTail tail;
+    int64_t pid = 0;
+    bool ended = false;
+  };
+
+  void Spawned(uint32_t rank, pid_t pid, int stdout_fd, int stderr_fd);
+  void Exited(uint32_t rank, pid_t pid, process::ExitStatus status);
+  void Ended(uint32_t rank);
+  void KeeperLost(const std::string& why);
+  void Gone(const std::vector<process::Killed>& killed);
+  std::unique_ptr<streams::PipeReader> Read(uint32_t rank, bool is_stderr,
+                                            int fd);
+
+  asio::io_context& loop_;
+  const WorkerGroupCallbacks callbacks_;
+  streams::ReadBuffer buffer_;
+  std::map<uint32_t, Worker> workers_;  // by global rank
+  size_t left_ = 0;
+  bool started_ = false;
+  bool gone_ = false;
+  bool paused_ = false;
+  const pid_t keeper_pid_;
+  std::optional<process::KeeperClient> keeper_;
+};
+
+}  // namespace muster::launcher
+
+#endif  // MUSTER_LAUNCHER_WORKER_GROUP_H_
