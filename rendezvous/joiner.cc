@@ -119,8 +119,13 @@ void Joiner::Diagnose(const Probe& probe, const std::string& refusal) {
                              "; choose another port with --rdzv-endpoint")});
         } else if (reach.stage >= Stage::kAuthenticated ||
                    !credentials_.secure()) {
-          Retry(absl::StrCat(probe.address, ":", options_.port, ": ", refusal,
-                             others));
+          Retry(absl::StrCat(
+              probe.address, ":", options_.port, ": ", refusal,
+              credentials_.secure()
+                  ? ""
+                  : " (does the coordinator want a token? this agent was "
+                    "started with --insecure)",
+              others));
         } else {
           Retry(absl::StrCat(reach.text, others));
         }

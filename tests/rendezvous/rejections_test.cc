@@ -21,7 +21,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-using namespace std::chrono_literals;  // NOLINT(build/namespaces)
+using namespace std::string_literals;  // NOLINT(build/namespaces)
 
 constexpr char kWrongToken[] = "a peer whose token (or --tls-ca) differs";
 constexpr char kWrongName[] =
@@ -113,9 +113,8 @@ TEST_F(Rejections, NamePeersThatSpeakSomethingElse) {
   const std::string garbage[] = {
       "GET / HTTP/1.1\r\nHost: node0\r\n\r\n",
       "CONNECT node0:443 HTTP/1.1\r\n\r\n",
-      std::string("\x80\x13\xff\x00\x44 random bytes of a fuzzer", 32),
-      "\x7f"
-      "ELF and much more than a record's header",
+      "\x80\x13\xff\x00\x44 random bytes of a fuzzer"s,
+      "\x7f ELF and much more than the header of a record",
       std::string(20000, '\xff'),
   };
   size_t count = 0;

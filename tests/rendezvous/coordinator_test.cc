@@ -1,0 +1,180 @@
+#include "rendezvous/coordinator.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/rendezvous/looped_agent.h"
+
+namespace muster::rendezvous {
+namespace {
+
+using std::chrono::milliseconds;
+using test::AgreementOf;
+using test::HelloOf;
+using test::LoopedAgent;
+using test::LoopedCoordinator;
+using test::NodeNamed;
+using test::RunUntil;
+using testing::HasSubstr;
+
+constexpr auto kWelcome = CoordinatorMessage::kWelcome;
+constexpr auto kAssignment = CoordinatorMessage::kAssignment;
+constexpr auto kReport = CoordinatorMessage::kReport;
+
+class CoordinatorTest : public testing::Test {
+ protected:
+  void Start(uint32_t nodes, milliseconds join = milliseconds(60'000),
+             milliseconds silent = milliseconds(60'000)) {
+    nodes_ = nodes;
+    host = std::make_unique<LoopedCoordinator>(loop, nodes, join, silent);
+  }
+  std::unique_ptr<LoopedAgent> Join(const std::string& name,
+                                    uint32_t workers = 1) {
+    return std::make_unique<LoopedAgent>(
+        loop, host->server->InProcessChannel({}),
+        HelloOf(AgreementOf(nodes_, nodes_), NodeNamed(name, {}, workers)));
+  }
+  bool Until(const std::function<bool()>& done) { return RunUntil(loop, done); }
+
+  asio::io_context loop;
+  std::unique_ptr<LoopedCoordinator> host;
+  uint32_t nodes_ = 1;
+};
+
+TEST_F(CoordinatorTest, TakesAJobFromHelloToVerdict) {
+  Start(2);
+  auto a = Join("node0");
+  ASSERT_TRUE(Until([&] { return a->Has(kWelcome); }));
+  auto b = Join("node1");
+  ASSERT_TRUE(
+      Until([&] { return a->Has(kAssignment) && b->Has(kAssignment); }));
+  EXPECT_TRUE(host->sealed);
+  EXPECT_EQ(b->Last(kAssignment)->assignment().first_rank(), 1u);
+  a->Exit(0, 0);
+  b->Exit(1, 0);
+  a->Drain();
+  b->Drain();
+  ASSERT_TRUE(Until([&] { return a->Has(kReport) && b->Has(kReport); }));
+  EXPECT_EQ(b->Last(kReport)->report().result(), RESULT_SUCCEEDED);
+  EXPECT_EQ(host->verdict.result(), RESULT_SUCCEEDED);
+  EXPECT_FALSE(host->idle);
+  b->session->Leave();
+  ASSERT_TRUE(Until([&] { return host->idle; }));
+  ASSERT_TRUE(Until([&] { return b->closed; }));
+  EXPECT_TRUE(b->status.ok());
+}
+
+TEST_F(CoordinatorTest, AFailureStopsTheOtherNode) {
+  Start(2);
+  auto a = Join("node0");
+  auto b = Join("node1");
+  ASSERT_TRUE(Until([&] { return b->Has(kAssignment); }));
+  b->Exit(1, 5);
+  ASSERT_TRUE(Until([&] { return a->Has(CoordinatorMessage::kStop); }));
+  a->Exit(0, 1);
+  a->Drain();
+  b->Drain();
+  ASSERT_TRUE(Until([&] { return a->Has(kReport); }));
+  EXPECT_EQ(a->Last(kReport)->report().exit_code(), 5u);
+}
+
+TEST_F(CoordinatorTest, AStreamThatBreaksIsANodeLost) {
+  Start(2);
+  auto a = Join("node0");
+  auto b = Join("node1");
+  ASSERT_TRUE(Until([&] { return b->Has(kAssignment); }));
+  b.reset();
+  ASSERT_TRUE(Until([&] { return a->Has(CoordinatorMessage::kStop); }));
+  a->Exit(0, 0);
+  a->Drain();
+  ASSERT_TRUE(Until([&] { return a->Has(kReport); }));
+  EXPECT_EQ(a->Last(kReport)->report().exit_code(), 75u);
+  EXPECT_THAT(a->Last(kReport)->report().first_cause().message(),
+              HasSubstr("(node1, 10.0.0.2) was lost"));
+}
+
+TEST_F(CoordinatorTest, ANodeThatFallsSilentIsLostWithinItsTimeout) {
+  Start(2, milliseconds(60'000), milliseconds(300));
+  auto a = Join("node0");
+  auto b = Join("node1");
+  ASSERT_TRUE(Until([&] { return b->Has(kAssignment); }));
+  // Only one of them says that it is alive.
+  ASSERT_TRUE(Until([&] {
+    AgentMessage beat;
+    beat.mutable_beat();
+    a->session->Send(std::move(beat));
+    return a->Has(CoordinatorMessage::kStop);
+  }));
+  EXPECT_TRUE(a->Has(CoordinatorMessage::kBeatReply));
+  ASSERT_TRUE(Until([&] { return b->closed; }));
+  EXPECT_EQ(b->status.error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(CoordinatorTest, RefusesOtherSettingsAndHangsUp) {
+  Start(2);
+  auto a = Join("node0");
+  ASSERT_TRUE(Until([&] { return a->Has(kWelcome); }));
+  LoopedAgent other(loop, host->server->InProcessChannel({}),
+                    HelloOf(AgreementOf(3, 3), NodeNamed("node7")));
+  ASSERT_TRUE(Until([&] { return other.closed; }));
+  ASSERT_TRUE(other.Has(CoordinatorMessage::kRefusal));
+  EXPECT_EQ(
+      other.Last(CoordinatorMessage::kRefusal)->refusal().report().exit_code(),
+      78u);
+  ASSERT_TRUE(Until([&] { return a->Has(CoordinatorMessage::kNotice); }));
+  EXPECT_THAT(a->Last(CoordinatorMessage::kNotice)->notice().text(),
+              HasSubstr("node7 was refused"));
+}
+
+TEST_F(CoordinatorTest, TellsWhoWaitsThatSomebodyWasTurnedAway) {
+  Start(2);
+  auto a = Join("node0");
+  ASSERT_TRUE(Until([&] { return a->Has(kWelcome); }));
+  host->coordinator.Rejected("a peer whose token differs");
+  ASSERT_TRUE(Until([&] { return a->Has(CoordinatorMessage::kNotice); }));
+  EXPECT_THAT(a->Last(CoordinatorMessage::kNotice)->notice().text(),
+              HasSubstr("turned away: a peer whose token differs"));
+}
+
+TEST_F(CoordinatorTest, ASpareNodeIsParkedAndGetsTheVerdict) {
+  Start(1);
+  auto a = Join("node0");
+  ASSERT_TRUE(Until([&] { return a->Has(kAssignment); }));
+  auto spare = Join("node1");
+  ASSERT_TRUE(Until([&] { return spare->Has(CoordinatorMessage::kParked); }));
+  a->Exit(0, 3);
+  a->Drain();
+  ASSERT_TRUE(Until([&] { return spare->Has(kReport); }));
+  EXPECT_EQ(spare->Last(kReport)->report().exit_code(), 3u);
+}
+
+TEST_F(CoordinatorTest, WhoComesAfterTheVerdictGetsIt) {
+  Start(1);
+  auto a = Join("node0");
+  ASSERT_TRUE(Until([&] { return a->Has(kAssignment); }));
+  a->Exit(0, 0);
+  a->Drain();
+  ASSERT_TRUE(Until([&] { return a->Has(kReport); }));
+  auto late = Join("node1");
+  ASSERT_TRUE(Until([&] { return late->Has(kReport); }));
+}
+
+TEST_F(CoordinatorTest, TheDeadlineEndsTheWaitForAllWith69) {
+  Start(2, milliseconds(200));
+  auto a = Join("node0");
+  ASSERT_TRUE(Until([&] { return a->Has(kReport); }));
+  EXPECT_EQ(a->Last(kReport)->report().exit_code(), 69u);
+}
+
+TEST_F(CoordinatorTest, AnEmptyMessageEndsTheStreamAndHarmsNobody) {
+  Start(2);
+  auto a = Join("node0");
+  auto b = Join("node1");
+  ASSERT_TRUE(Until([&] { return a->Has(kAssignment); }));
+  b->session->Send(AgentMessage());
+  ASSERT_TRUE(Until([&] { return b->closed; }));
+  EXPECT_EQ(b->status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_FALSE(a->closed);
+}
+
+}  // namespace
+}  // namespace muster::rendezvous
