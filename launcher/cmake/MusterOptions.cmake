@@ -18,8 +18,11 @@ endif()
 
 add_library(muster_options INTERFACE)
 target_include_directories(muster_options INTERFACE "${MUSTER_ROOT}")
+# Without the last one, asio allocates in one way or another by what was
+# included before it, and translation units disagree.
 target_compile_definitions(muster_options INTERFACE
-  MUSTER_VERSION="${PROJECT_VERSION}" ASIO_STANDALONE ASIO_NO_DEPRECATED)
+  MUSTER_VERSION="${PROJECT_VERSION}" ASIO_STANDALONE ASIO_NO_DEPRECATED
+  ASIO_DISABLE_STD_ALIGNED_ALLOC)
 target_compile_options(muster_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
   -Wno-missing-field-initializers

@@ -26,7 +26,7 @@ namespace muster::streams {
 // Life cycle: construction opens the stream and introduces the node. Exactly
 // one of on_receipt and on_failed comes, unless it is destroyed first; that
 // cancels the stream. After on_failed everything is dropped and nothing is
-// full.
+// full: readers that were paused can go on, so that no worker waits.
 // Threads: the loop's only. Callbacks are posted to the loop: never inside a
 // call, never after destruction; they may destroy the Delivery.
 // Ownership: `loop` must outlive it; gRPC's part of it lives on by itself for

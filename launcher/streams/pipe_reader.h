@@ -20,8 +20,8 @@ using ReadBuffer = std::array<char, 64 * 1024>;
 // Threads: the loop's only. Callbacks run on the loop or, where it says so,
 // inside a call; a callback may destroy the reader.
 // Ownership: owns the file descriptor, which it makes non-blocking. `loop` and
-// `buffer` must outlive it; bytes are valid until on_bytes returns or a reader of
-// the same buffer is drained.
+// `buffer` must outlive it; bytes are valid until on_bytes returns or a reader
+// of the same buffer is drained.
 class PipeReader {
  public:
   struct Callbacks {

@@ -1,0 +1,127 @@
+#include "launcher/worker_plan.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace muster::launcher {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::SizeIs;
+
+JobSpec Spec() {
+  JobSpec spec;
+  spec.mutable_agreement()->set_framework(FRAMEWORK_PYTORCH);
+  spec.mutable_agreement()->set_init_method("tcp");
+  for (const char* argument : {"train", "--rank", "$RANK", "${UNSET}"}) {
+    spec.mutable_agreement()->add_command(argument);
+  }
+  return spec;
+}
+
+Node NodeWith(std::vector<std::string> gpus, uint32_t workers) {
+  return Node{.gpus = std::move(gpus),
+              .workers = workers,
+              .master_port = *env::HeldPort::Bind()};
+}
+
+Assignment SecondOfTwo() {
+  Assignment assignment;
+  assignment.set_run_id("run-1");
+  assignment.set_node_rank(1);
+  assignment.set_node_count(2);
+  assignment.set_first_rank(3);
+  assignment.set_world_size(5);
+  assignment.set_master_address("10.0.0.1");
+  assignment.set_master_port(23456);
+  return assignment;
+}
+
+TEST(WorkerPlan, ExpandsTheArgumentsOfEachWorkerWithItsOwnVariables) {
+  const auto plans =
+      PlanWorkers(Spec(), NodeWith({}, 2), SecondOfTwo(), "eth0", {});
+  ASSERT_TRUE(plans.ok()) << plans.status();
+  ASSERT_THAT(*plans, SizeIs(2));
+  EXPECT_THAT((*plans)[0].argv,
+              ElementsAre("train", "--rank", "3", "${UNSET}"));
+  EXPECT_THAT((*plans)[1].argv,
+              ElementsAre("train", "--rank", "4", "${UNSET}"));
+  EXPECT_EQ((*plans)[1].rank, 4u);
+  EXPECT_EQ((*plans)[1].environment.at("LOCAL_RANK"), "1");
+  EXPECT_EQ((*plans)[1].environment.at("GLOO_SOCKET_IFNAME"), "eth0");
+}
+
+TEST(WorkerPlan, LetsTheUsersVariablesWinAndBeExpanded) {
+  JobSpec spec = Spec();
+  Variable* variable = spec.add_worker_env();
+  variable->set_name("UNSET");
+  variable->set_value("set");
+  const auto plans = PlanWorkers(spec, NodeWith({}, 1), SecondOfTwo(), "", {});
+  ASSERT_TRUE(plans.ok());
+  EXPECT_EQ((*plans)[0].argv.back(), "set");
+}
+
+TEST(WorkerPlan, KeepsTheTokenFromTheWorkers) {
+  const auto plans = PlanWorkers(Spec(), NodeWith({}, 1), SecondOfTwo(), "",
+                                 {{"MUSTER_TOKEN", "secret"}, {"HOME", "/"}});
+  ASSERT_TRUE(plans.ok());
+  EXPECT_EQ((*plans)[0].environment.count("MUSTER_TOKEN"), 0u);
+  EXPECT_EQ((*plans)[0].environment.at("HOME"), "/");
+}
+
+TEST(WorkerPlan, GivesEachWorkerItsOwnGpuWhenAsked) {
+  JobSpec spec = Spec();
+  spec.set_gpu_binding(GPU_BINDING_ONE);
+  const auto plans =
+      PlanWorkers(spec, NodeWith({"2", "GPU-5"}, 2), SecondOfTwo(), "", {});
+  ASSERT_TRUE(plans.ok());
+  EXPECT_EQ((*plans)[0].environment.at("CUDA_VISIBLE_DEVICES"), "2");
+  EXPECT_EQ((*plans)[1].environment.at("CUDA_VISIBLE_DEVICES"), "GPU-5");
+}
+
+TEST(WorkerPlan, DefaultsToNcclWithGpusAndToGlooWithout) {
+  const JobSpec spec = Spec();
+  EXPECT_EQ(BackendOf(spec, NodeWith({"0"}, 1)), "nccl");
+  EXPECT_EQ(BackendOf(spec, NodeWith({}, 1)), "gloo");
+  Node pretended = NodeWith({"0"}, 1);
+  pretended.pretend_gpus = true;
+  EXPECT_EQ(BackendOf(spec, pretended), "gloo");
+  JobSpec asked = Spec();
+  asked.mutable_agreement()->set_backend("nccl");
+  EXPECT_EQ(BackendOf(asked, pretended), "nccl");
+}
+
+TEST(Node, CountsPretendedGpusAsWorkers) {
+  JobSpec spec = Spec();
+  spec.set_workers_per_node(WORKERS_PER_NODE_AUTO);
+  spec.set_pretend_gpus(3);
+  const auto node = LookAtNode(spec);
+  ASSERT_TRUE(node.ok()) << node.status();
+  EXPECT_EQ(node->workers, 3u);
+  EXPECT_EQ(node->incarnation.size(), 16u);
+}
+
+TEST(Node, RefusesToBindMoreWorkersThanThereAreGpus) {
+  JobSpec spec = Spec();
+  spec.set_workers_per_node(WORKERS_PER_NODE_COUNT);
+  spec.set_worker_count(4);
+  spec.set_gpu_binding(GPU_BINDING_ONE);
+  spec.set_pretend_gpus(2);
+  const auto node = LookAtNode(spec);
+  EXPECT_TRUE(absl::IsInvalidArgument(node.status()));
+  EXPECT_THAT(std::string(node.status().message()),
+              HasSubstr("--gpu-binding one"));
+}
+
+TEST(Node, SaysAtWhichAddressItReachesTheCoordinator) {
+  JobSpec spec = Spec();
+  const Node node = NodeWith({}, 1);
+  EXPECT_EQ(MakeHello(spec, node, "").node().address(), "127.0.0.1");
+  EXPECT_EQ(MakeHello(spec, node, "127.4.5.6").node().address(), "127.4.5.6");
+  spec.set_advertise("10.9.8.7");
+  EXPECT_EQ(MakeHello(spec, node, "127.4.5.6").node().address(), "10.9.8.7");
+}
+
+}  // namespace
+}  // namespace muster::launcher
