@@ -96,7 +96,7 @@ TEST(Node, CountsPretendedGpusAsWorkers) {
   JobSpec spec = Spec();
   spec.set_workers_per_node(WORKERS_PER_NODE_AUTO);
   spec.set_pretend_gpus(3);
-  const auto node = LookAtNode(spec);
+  const auto node = LookAtNode(spec, {});
   ASSERT_TRUE(node.ok()) << node.status();
   EXPECT_EQ(node->workers, 3u);
   EXPECT_EQ(node->incarnation.size(), 16u);
@@ -108,7 +108,7 @@ TEST(Node, RefusesToBindMoreWorkersThanThereAreGpus) {
   spec.set_worker_count(4);
   spec.set_gpu_binding(GPU_BINDING_ONE);
   spec.set_pretend_gpus(2);
-  const auto node = LookAtNode(spec);
+  const auto node = LookAtNode(spec, {});
   EXPECT_TRUE(absl::IsInvalidArgument(node.status()));
   EXPECT_THAT(std::string(node.status().message()),
               HasSubstr("--gpu-binding one"));

@@ -91,6 +91,7 @@ TEST(KeeperClient, EndsAKeeperThatSendsGarbage) {
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
   const UniqueFd far(ends[1]);
   const pid_t pid = fork();
+  ASSERT_GE(pid, 0);
   if (pid == 0) {
     while (true) pause();
   }

@@ -159,6 +159,7 @@ void KillAgentAndExpectNothingLeft(absl::Duration orphan_grace) {
   const UniqueFd listen(ends[0]);
   UniqueFd tell(ends[1]);
   const pid_t agent = fork();
+  ASSERT_GE(agent, 0);
   if (agent == 0) BeAgent(tell.get(), orphan_grace);
   tell.Reset();
   Told told;

@@ -75,6 +75,7 @@ TEST(Orphans, AreNotLookedForBelowAnotherProcess) {
 
 TEST(SignalProcess, DoesNotReachOneThatReusesTheNumber) {
   const pid_t pid = fork();
+  ASSERT_GE(pid, 0);
   if (pid == 0) {
     while (true) pause();
   }
