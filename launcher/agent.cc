@@ -73,7 +73,7 @@ Agent::~Agent() = default;
 
 int Agent::Run() {
   AwaitSignal();
-  absl::StatusOr<Node> node = LookAtNode(spec_);
+  absl::StatusOr<Node> node = LookAtNode(spec_, inherited_);
   if (node.ok()) {
     node_ = *std::move(node);
     spdlog::debug("{} GPUs ({})", node_->gpus.size(), node_->gpu_source);
@@ -164,7 +164,12 @@ void Agent::StartHost(const HostingAnswer& answer) {
     Join(true);
     return;
   }
-  Fail(CAUSE_RENDEZVOUS, kRendezvous, std::string(host.status().message()));
+  const std::string why(host.status().message());
+  if (absl::IsInvalidArgument(host.status())) {
+    Fail(CAUSE_CONFIG, kUsage, why);
+  } else {
+    Fail(CAUSE_RENDEZVOUS, kRendezvous, why);
+  }
 }
 
 void Agent::Join(bool port_taken) {
@@ -260,10 +265,13 @@ void Agent::Received(const CoordinatorMessage& message) {
 void Agent::SessionClosed(const std::string& why) {
   session_.reset();
   if (report_) return;
-  Fail(CAUSE_NODE_LOST, kNodeLost,
-       absl::StrCat("lost the coordinator at ", spec_.endpoint_host(), ":",
-                    spec_.endpoint_port(), ": ", why,
-                    "; look at that host and its agent's log"));
+  Report report = FailureReport(
+      CAUSE_NODE_LOST, kNodeLost,
+      absl::StrCat(spec_.host_name(), " lost the coordinator at ",
+                   spec_.endpoint_host(), ":", spec_.endpoint_port(), ": ", why,
+                   "; look at that host and its agent's log"));
+  report.mutable_first_cause()->set_host(spec_.endpoint_host());
+  GotReport(report);
 }
 
 void Agent::Beat() {
@@ -469,8 +477,8 @@ void Agent::GotSignal(int signo) {
   }
 }
 
-void Agent::Fail(CauseKind kind, uint32_t exit_code,
-                 const std::string& message) {
+Report Agent::FailureReport(CauseKind kind, uint32_t exit_code,
+                            const std::string& message) const {
   Report report;
   report.set_result(kind == CAUSE_CANCELLED ? RESULT_CANCELLED
                     : kind == CAUSE_AUTH    ? RESULT_REFUSED
@@ -481,7 +489,12 @@ void Agent::Fail(CauseKind kind, uint32_t exit_code,
   cause->set_host(spec_.host_name());
   cause->set_at_unix_ms(Now().unix_ms);
   cause->set_message(message);
-  GotReport(report);
+  return report;
+}
+
+void Agent::Fail(CauseKind kind, uint32_t exit_code,
+                 const std::string& message) {
+  GotReport(FailureReport(kind, exit_code, message));
 }
 
 void Agent::GotReport(const Report& report) {
@@ -501,8 +514,8 @@ void Agent::Leave() {
   phase_ = Phase::kLeaving;
   timer_.cancel();
   joiner_.reset();
-  if (session_) session_->Leave();
-  // The coordinator leaves last, once it has told everybody.
+  // The coordinator leaves last, once everybody else has been told and has
+  // hung up.
   if (host_ && concluded_ && !host_idle_) return;
   loop_.stop();
 }

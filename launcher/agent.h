@@ -80,6 +80,9 @@ class Agent {
   // The end.
   void AwaitSignal();
   void GotSignal(int signo);
+  // The verdict of this node alone.
+  Report FailureReport(CauseKind kind, uint32_t exit_code,
+                       const std::string& message) const;
   void Fail(CauseKind kind, uint32_t exit_code, const std::string& message);
   void GotReport(const Report& report);
   void Leave();

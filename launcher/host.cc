@@ -26,7 +26,11 @@ absl::StatusOr<std::unique_ptr<Host>> Host::Start(
   std::shared_ptr<collector::RunDirectory> directory;
   if (spec.collect()) {
     auto created = collector::RunDirectory::Create(spec.run_dir(), run_id);
-    if (!created.ok()) return created.status();
+    if (!created.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--run-dir ", spec.run_dir(),
+                       " can't be used: ", created.status().message()));
+    }
     directory = *std::move(created);
     host->collector_ = std::make_unique<collector::CollectorService>(
         directory, collector::CollectorOptions{.console = spec.console()});

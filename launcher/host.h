@@ -30,8 +30,8 @@ namespace muster::launcher {
 class Host {
  public:
   // Errors: AlreadyExists when the port is taken; FailedPrecondition,
-  // PermissionDenied, Internal as Listen() in rendezvous/transport.h; those of
-  // RunDirectory::Create when --run-dir can't be written.
+  // PermissionDenied, Internal as Listen() in rendezvous/transport.h;
+  // InvalidArgument, naming it, when --run-dir can't be written.
   static absl::StatusOr<std::unique_ptr<Host>> Start(
       asio::io_context& loop, const JobSpec& spec,
       const rendezvous::Credentials& credentials,

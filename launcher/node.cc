@@ -3,7 +3,6 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <optional>
 #include <utility>
 
@@ -17,10 +16,11 @@ namespace {
 
 constexpr size_t kIncarnationBytes = 16;
 
-std::optional<std::string> Variable(const char* name) {
-  const char* value = std::getenv(name);
-  if (!value) return std::nullopt;
-  return value;
+std::optional<std::string> Find(const env::Variables& variables,
+                                const std::string& name) {
+  const auto it = variables.find(name);
+  if (it == variables.end()) return std::nullopt;
+  return it->second;
 }
 
 absl::StatusOr<uint32_t> CountWorkers(const JobSpec& spec, size_t gpus) {
@@ -44,7 +44,8 @@ absl::StatusOr<uint32_t> CountWorkers(const JobSpec& spec, size_t gpus) {
 
 }  // namespace
 
-absl::StatusOr<Node> LookAtNode(const JobSpec& spec) {
+absl::StatusOr<Node> LookAtNode(const JobSpec& spec,
+                                const env::Variables& inherited) {
   std::vector<std::string> gpus;
   std::string source;
   if (spec.pretend_gpus() > 0) {
@@ -54,7 +55,8 @@ absl::StatusOr<Node> LookAtNode(const JobSpec& spec) {
     source = "pretended";
   } else {
     const env::GpuCount count = env::CountGpus();
-    gpus = env::VisibleDevices(count.count, Variable("CUDA_VISIBLE_DEVICES"));
+    gpus = env::VisibleDevices(count.count,
+                               Find(inherited, "CUDA_VISIBLE_DEVICES"));
     source = std::string(env::GpuSourceName(count.source));
   }
   const absl::StatusOr<uint32_t> workers = CountWorkers(spec, gpus.size());

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "env/frameworks/variables.h"
 #include "env/hardware/ports.h"
 #include "proto/job.pb.h"
 #include "proto/rendezvous.pb.h"
@@ -23,11 +24,13 @@ struct Node {
   std::string incarnation;    // 16 random bytes
 };
 
-// Looks at the hardware and holds a port.
+// Looks at the hardware and holds a port. `inherited` is the environment of
+// this process.
 // Errors: InvalidArgument, naming the flag, when --nproc-per-node or
 // --gpu-binding ask for GPUs that are not there; Unavailable when no port or
 // no randomness is to be had.
-absl::StatusOr<Node> LookAtNode(const JobSpec& spec);
+absl::StatusOr<Node> LookAtNode(const JobSpec& spec,
+                                const env::Variables& inherited);
 
 // The hello of this node to the coordinator at `reached` ("" when it is in
 // this very process). The node's address is --advertise, else the one from

@@ -112,7 +112,6 @@ void NodeOutput::Done(const Receipt& receipt, const std::string& problem) {
   problem_ = problem;
   sweep_.reset();
   TeeLog({});
-  if (!problem.empty()) spdlog::error("{}", problem);
   // A delivery that broke while workers run is told when they are gone.
   if (closing) callbacks_.on_done(receipt, problem);
 }

@@ -285,8 +285,8 @@ std::string Places(const Report& report, const ReportPaths& paths) {
 
 std::string Title(const Report& report) {
   return report.run_id().empty()
-             ? "muster: job "
-             : absl::StrCat("muster: run ", Printable(report.run_id()), " ");
+             ? "job "
+             : absl::StrCat("run ", Printable(report.run_id()), " ");
 }
 
 std::string ResultText(const Report& report, Colour colour) {
@@ -305,7 +305,8 @@ std::string Size(const Report& report) {
 
 std::string ReportBlock(const Report& report, const ReportPaths& paths,
                         Colour colour) {
-  std::string block = absl::StrCat(Title(report), ResultText(report, colour));
+  std::string block =
+      absl::StrCat("muster: ", Title(report), ResultText(report, colour));
   if (report.world_size() > 0) {
     absl::StrAppend(&block, ": ", Size(report), " in ", Total(report));
   }

@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "rendezvous/background.h"
-#include "rendezvous/reach.h"
+#include "rendezvous/token.h"
 #include "rendezvous/transport.h"
 
 namespace muster::rendezvous {
@@ -15,6 +15,15 @@ namespace {
 constexpr uint32_t kExitRendezvous = 69;
 constexpr uint32_t kExitAuth = 77;
 constexpr std::chrono::seconds kProbeTimeout{3};
+constexpr std::chrono::milliseconds kShortestPatience{50};
+
+// Credentials that no coordinator accepts.
+Credentials MadeUp() {
+  const absl::StatusOr<Token> token = GenerateToken();
+  if (!token.ok()) return Credentials::Insecure();
+  return Credentials::FromToken(*token, "probe")
+      .value_or(Credentials::Insecure());
+}
 
 }  // namespace
 
@@ -39,7 +48,8 @@ Joiner::~Joiner() { *alive_ = false; }
 void Joiner::Attempt() {
   InBackground(
       loop_,
-      [host = options_.host, port = options_.port] {
+      [host = options_.host, port = options_.port,
+       patience = Patience(kProbeTimeout)] {
         Probe probe;
         const auto addresses = Resolve(host, port);
         if (!addresses.ok()) {
@@ -48,8 +58,8 @@ void Joiner::Attempt() {
         }
         std::vector<std::string> refused;
         for (const std::string& address : *addresses) {
-          const Reach reach = ProbeEndpoint(
-              address, port, Credentials::Insecure(), kProbeTimeout);
+          const Reach reach =
+              ProbeEndpoint(address, port, Credentials::Insecure(), patience);
           if (reach.stage >= Stage::kConnected) {
             probe.address = address;
             break;
@@ -71,7 +81,7 @@ void Joiner::Attempt() {
 
 // Opens a session there and waits for the coordinator's first word.
 void Joiner::Connect(Probe probe) {
-  timer_.expires_after(kHelloAnswer);
+  timer_.expires_after(Patience(kHelloAnswer));
   timer_.async_wait([this, probe](asio::error_code error) {
     if (error) return;
     session_.reset();
@@ -98,38 +108,45 @@ void Joiner::Connect(Probe probe) {
 }
 
 // There is a listener, but no session came of it: finds out how far one gets.
+// An agent without a token tries a made-up one, which shows whether the
+// coordinator wants one.
 void Joiner::Diagnose(const Probe& probe, const std::string& refusal) {
   InBackground(
       loop_,
       [address = probe.address, port = options_.port,
-       credentials = credentials_] {
-        return ProbeEndpoint(address, port, credentials, kProbeTimeout);
+       credentials = credentials_, patience = Patience(kProbeTimeout)] {
+        return ProbeEndpoint(address, port,
+                             credentials.secure() ? credentials : MadeUp(),
+                             patience);
       },
       [this, alive = alive_, probe, refusal](const Reach& reach) {
-        if (!*alive) return;
-        const std::string others =
-            probe.text.empty() ? "" : absl::StrCat("; ", probe.text);
-        if (reach.wrong_token) {
-          Fail({CAUSE_AUTH, kExitAuth, reach.text});
-        } else if (reach.not_tls && options_.port_taken) {
-          Fail({CAUSE_RENDEZVOUS, kExitRendezvous,
-                absl::StrCat("the coordinator's port is taken by another "
-                             "program: ",
-                             reach.text,
-                             "; choose another port with --rdzv-endpoint")});
-        } else if (reach.stage >= Stage::kAuthenticated ||
-                   !credentials_.secure()) {
-          Retry(absl::StrCat(
-              probe.address, ":", options_.port, ": ", refusal,
-              credentials_.secure()
-                  ? ""
-                  : " (does the coordinator want a token? this agent was "
-                    "started with --insecure)",
-              others));
-        } else {
-          Retry(absl::StrCat(reach.text, others));
-        }
+        if (*alive) Judge(probe, refusal, reach);
       });
+}
+
+void Joiner::Judge(const Probe& probe, const std::string& refusal,
+                   const Reach& reach) {
+  const std::string where = absl::StrCat(probe.address, ":", options_.port);
+  const std::string others =
+      probe.text.empty() ? "" : absl::StrCat("; ", probe.text);
+  if (reach.wrong_token && credentials_.secure()) {
+    Fail({CAUSE_AUTH, kExitAuth, reach.text});
+  } else if (reach.wrong_token) {
+    Fail({CAUSE_AUTH, kExitAuth,
+          absl::StrCat(where,
+                       ": TLS: the coordinator wants a token and this "
+                       "agent was started with --insecure; set "
+                       "MUSTER_TOKEN or --token-file instead")});
+  } else if (reach.not_tls && credentials_.secure() && options_.port_taken) {
+    Fail({CAUSE_RENDEZVOUS, kExitRendezvous,
+          absl::StrCat("the coordinator's port is taken by another program: ",
+                       reach.text,
+                       "; choose another port with --rdzv-endpoint")});
+  } else if (reach.stage >= Stage::kAuthenticated || !credentials_.secure()) {
+    Retry(absl::StrCat(where, ": ", refusal, others));
+  } else {
+    Retry(absl::StrCat(reach.text, others));
+  }
 }
 
 void Joiner::Retry(const std::string& why) {
@@ -144,6 +161,11 @@ void Joiner::Retry(const std::string& why) {
   timer_.async_wait([this](asio::error_code error) {
     if (!error) Attempt();
   });
+}
+
+Duration Joiner::Patience(Duration longest) const {
+  const Duration half = (options_.deadline - Now().at) / 2;
+  return std::clamp<Duration>(half, kShortestPatience, longest);
 }
 
 void Joiner::GiveUp() {

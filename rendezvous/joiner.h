@@ -10,6 +10,7 @@
 #include "asio/io_context.hpp"
 #include "asio/steady_timer.hpp"
 #include "rendezvous/credentials.h"
+#include "rendezvous/reach.h"
 #include "rendezvous/session.h"
 #include "rendezvous/timing.h"
 
@@ -69,7 +70,12 @@ class Joiner {
   void Attempt();
   void Connect(Probe probe);
   void Diagnose(const Probe& probe, const std::string& refusal);
+  void Judge(const Probe& probe, const std::string& refusal,
+             const Reach& reach);
   void Retry(const std::string& why);
+  // At most `longest`, and short enough that what it waits for can be told
+  // before the deadline.
+  Duration Patience(Duration longest) const;
   void GiveUp();
   void Fail(JoinFailure failure);
 

@@ -66,12 +66,14 @@ void KeeperLoop::WaitForEvents() {
   if (poll(polled.data(), polled.size(), PollTimeout(stop_.deadline())) < 0) {
     return;  // ENOMEM; the next round may have more luck
   }
-  for (size_t i = 0; i < starting.size(); ++i) {
-    if (polled[i + 2].revents != 0) FinishStart(workers_.find(starting[i]));
-  }
   if (polled[0].revents != 0) {
     DrainSignals();
     Reap();
+  }
+  for (size_t i = 0; i < starting.size(); ++i) {
+    const Workers::iterator worker = workers_.find(starting[i]);
+    if (polled[i + 2].revents == 0 || worker == workers_.end()) continue;
+    FinishStart(worker);
   }
   if (polled[1].revents != 0) ReadMessages();
   const std::optional<StopSequence::Time> deadline = stop_.deadline();

@@ -73,8 +73,7 @@ Simulator::Simulator(JobSpec spec, std::string program, std::string token,
               [this](const std::vector<process::Killed>&) { Gone(); },
           .on_lost =
               [this](const absl::Status& why) {
-                err_.Write(
-                    absl::StrCat("muster sim: error: ", why.message(), "\n"));
+                Complain(why);
                 exit_code_ = launcher::kInternal;
                 Gone();
               }});
@@ -83,36 +82,12 @@ Simulator::Simulator(JobSpec spec, std::string program, std::string token,
 Simulator::~Simulator() = default;
 
 int Simulator::Run() {
-  const uint32_t nodes = spec_.agreement().max_nodes();
-  const std::string& job = spec_.agreement().job_id();
-  if (spec_.run_id().empty()) {
-    spec_.set_run_id(launcher::MakeRunId(job.empty() ? "sim" : job));
-  }
-  spec_.set_run_dir(AbsolutePath(spec_.run_dir()));
-  if (!spec_.report_file().empty()) {
-    spec_.set_report_file(AbsolutePath(spec_.report_file()));
-  }
-  nodes_directory_ =
-      absl::StrCat(spec_.run_dir(), "/", spec_.run_id(), ".nodes");
-  const absl::StatusOr<uint32_t> base = FindLoopbackBase(nodes, kPort);
-  if (!base.ok()) {
-    err_.Write(
-        absl::StrCat("muster sim: error: ", base.status().message(), "\n"));
+  CompleteSpec();
+  if (const absl::Status status = MakePlaces(); !status.ok()) {
+    Complain(status);
     return launcher::kInternal;
   }
-  base_address_ = *base;
-  const std::set<std::string> own = {
-      FirstComponent(spec_.log_dir()), FirstComponent(spec_.output_dir()),
-      FirstComponent(std::filesystem::path(spec_.run_dir())
-                         .lexically_proximate(current_directory_))};
-  for (uint32_t k = 0; k < nodes; ++k) {
-    const absl::Status status = MakeNodeDirectory(
-        absl::StrCat(nodes_directory_, "/node", k), current_directory_, own);
-    if (!status.ok()) {
-      err_.Write(absl::StrCat("muster sim: error: ", status.message(), "\n"));
-      return launcher::kInternal;
-    }
-  }
+  const uint32_t nodes = spec_.agreement().max_nodes();
   err_.Write(absl::StrCat(
       "muster sim: ", nodes, nodes == 1 ? " node" : " nodes", " from ",
       LoopbackAddress(base_address_, 0), " on, in ", nodes_directory_, "\n"));
@@ -124,6 +99,45 @@ int Simulator::Run() {
   keeper_.reset();
   process::AwaitKeeper(keeper_pid_, absl::Seconds(10));
   return exit_code_;
+}
+
+void Simulator::Complain(const absl::Status& status) {
+  err_.Write(absl::StrCat("muster sim: error: ", status.message(), "\n"));
+}
+
+// What is relative to this directory must be so in the nodes' ones.
+void Simulator::CompleteSpec() {
+  if (spec_.run_id().empty()) {
+    const std::string& job = spec_.agreement().job_id();
+    spec_.set_run_id(launcher::MakeRunId(job.empty() ? "sim" : job));
+  }
+  for (std::string* path :
+       {spec_.mutable_run_dir(), spec_.mutable_report_file(),
+        spec_.mutable_tls_cert_file(), spec_.mutable_tls_key_file(),
+        spec_.mutable_tls_ca_file()}) {
+    if (!path->empty()) *path = AbsolutePath(*path);
+  }
+  spec_.clear_token_file();  // the token itself is passed on
+}
+
+// Finds addresses for the nodes and makes their directories.
+absl::Status Simulator::MakePlaces() {
+  const uint32_t nodes = spec_.agreement().max_nodes();
+  const absl::StatusOr<uint32_t> base = FindLoopbackBase(nodes, kPort);
+  if (!base.ok()) return base.status();
+  base_address_ = *base;
+  nodes_directory_ =
+      absl::StrCat(spec_.run_dir(), "/", spec_.run_id(), ".nodes");
+  const std::set<std::string> own = {
+      FirstComponent(spec_.log_dir()), FirstComponent(spec_.output_dir()),
+      FirstComponent(std::filesystem::path(spec_.run_dir())
+                         .lexically_proximate(current_directory_))};
+  for (uint32_t k = 0; k < nodes; ++k) {
+    const absl::Status status = MakeNodeDirectory(
+        absl::StrCat(nodes_directory_, "/node", k), current_directory_, own);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 void Simulator::StartNode(uint32_t k) {

@@ -46,6 +46,9 @@ class Simulator {
     std::string err_line;
   };
 
+  void CompleteSpec();
+  absl::Status MakePlaces();
+  void Complain(const absl::Status& status);
   void StartNode(uint32_t k);
   void Spawned(uint32_t k, int stdout_fd, int stderr_fd);
   void Exited(uint32_t k, int code);

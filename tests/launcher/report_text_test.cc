@@ -32,7 +32,7 @@ TEST(ReportText, ASuccessIsShort) {
             "  outputs      runs/r1/nodes (12 bytes)\n"
             "  report       runs/r1/report.json\n");
   EXPECT_EQ(ReportLine(report),
-            "muster: run r1 succeeded: 8 workers on 2 nodes in 1m11s");
+            "run r1 succeeded: 8 workers on 2 nodes in 1m11s");
 }
 
 TEST(ReportText, AFailureTellsTheWholeStory) {
@@ -64,7 +64,7 @@ TEST(ReportText, AFailureTellsTheWholeStory) {
       "  logs         runs/r1/logs (0 bytes)\n"
       "  report       runs/r1/report.json\n");
   EXPECT_EQ(ReportLine(report),
-            "muster: run r1 failed: rank 3 (local rank 1, pid 4242) on node 1 "
+            "run r1 failed: rank 3 (local rank 1, pid 4242) on node 1 "
             "(worker-1) exited with code 3; exit code 3");
 }
 
@@ -82,7 +82,7 @@ TEST(ReportText, AKilledWorkerPointsToTheMemory) {
       result: RESULT_FAILED exit_code: 139
       first_cause { kind: CAUSE_SIGNAL rank: 0 host: "w" signal: 11 })");
   EXPECT_EQ(ReportLine(segfault),
-            "muster: job failed: rank 0 on w died of signal 11 (SIGSEGV); "
+            "job failed: rank 0 on w died of signal 11 (SIGSEGV); "
             "exit code 139");
   const Report shell = FromText(R"(
       result: RESULT_FAILED exit_code: 137
@@ -137,8 +137,8 @@ TEST(ReportText, EveryOtherKindHasItsSentence) {
     const Report report = FromText(
         absl::StrCat("result: RESULT_", c.result, " exit_code: ", c.exit_code,
                      " first_cause { ", c.cause, " }"));
-    EXPECT_EQ(ReportLine(report), absl::StrCat("muster: job ", c.line,
-                                               "; exit code ", c.exit_code));
+    EXPECT_EQ(ReportLine(report),
+              absl::StrCat("job ", c.line, "; exit code ", c.exit_code));
     EXPECT_THAT(ReportBlock(report, {}),
                 AllOf(HasSubstr(absl::StrCat("muster: job ", c.result, "\n")),
                       HasSubstr(absl::StrCat("  exit code    ", c.exit_code,
