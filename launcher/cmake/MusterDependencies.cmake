@@ -32,7 +32,7 @@ if(MUSTER_STATIC)
   # matter inside a group, and Debian's CMake packages name shared objects.
   set(archives)
   foreach(name grpc++ grpc gpr address_sorting upb re2 cares protobuf ssl crypto
-          z spdlog fmt)
+          z)
     find_library(MUSTER_ARCHIVE_${name} NAMES lib${name}.a REQUIRED)
     list(APPEND archives "${MUSTER_ARCHIVE_${name}}")
   endforeach()
@@ -43,10 +43,10 @@ if(MUSTER_STATIC)
   target_link_libraries(muster_archives INTERFACE
     -Wl,--start-group ${archives} -Wl,--end-group
     -static-libstdc++ -static-libgcc Threads::Threads ${CMAKE_DL_LIBS})
-  target_compile_definitions(muster_archives INTERFACE
-    SPDLOG_COMPILED_LIB SPDLOG_FMT_EXTERNAL)
+  # There is no archive of spdlog: its headers hold all of it.
+  target_link_libraries(muster_dep_log INTERFACE spdlog::spdlog_header_only)
   set_target_properties(muster_dep_absl PROPERTIES INTERFACE_LINK_LIBRARIES "")
-  foreach(name grpc absl openssl log)
+  foreach(name grpc absl openssl)
     target_link_libraries(muster_dep_${name} INTERFACE muster_archives)
   endforeach()
 else()

@@ -98,12 +98,18 @@ TEST_F(CoordinatorTest, ANodeThatFallsSilentIsLostWithinItsTimeout) {
   auto b = Join("node1");
   ASSERT_TRUE(Until([&] { return b->Has(kAssignment); }));
   // Only one of them says that it is alive.
-  ASSERT_TRUE(Until([&] {
-    AgentMessage beat;
-    beat.mutable_beat();
-    a->session->Send(std::move(beat));
-    return a->Has(CoordinatorMessage::kStop);
-  }));
+  asio::steady_timer timer(loop);
+  std::function<void()> beat = [&] {
+    AgentMessage message;
+    message.mutable_beat();
+    a->session->Send(std::move(message));
+    timer.expires_after(milliseconds(50));
+    timer.async_wait([&](asio::error_code error) {
+      if (!error) beat();
+    });
+  };
+  beat();
+  ASSERT_TRUE(Until([&] { return a->Has(CoordinatorMessage::kStop); }));
   EXPECT_TRUE(a->Has(CoordinatorMessage::kBeatReply));
   ASSERT_TRUE(Until([&] { return b->closed; }));
   EXPECT_EQ(b->status.error_code(), grpc::StatusCode::UNAVAILABLE);

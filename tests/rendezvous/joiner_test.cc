@@ -7,6 +7,7 @@
 #include "rendezvous/name_wait.h"
 #include "rendezvous/token.h"
 #include "tests/rendezvous/looped_agent.h"
+#include "tests/rendezvous/real_server.h"
 
 namespace muster::rendezvous {
 namespace {
@@ -23,13 +24,7 @@ Credentials FromSecret(const std::string& secret) {
 }
 
 // A port on which nobody listens, for now.
-int FreePort() {
-  Credentials none = Credentials::Insecure();
-  auto server = Listen("127.0.0.1", 0, none, {});
-  const int port = server->port;
-  server->server->Shutdown();
-  return port;
-}
+int FreePort() { return test::RawListener().port(); }
 
 struct Outcome {
   std::optional<JoinFailure> failure;

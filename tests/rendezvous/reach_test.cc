@@ -12,7 +12,7 @@
 
 #include "real_server.h"
 
-namespace muster::rendezvous::testing {
+namespace muster::rendezvous::test {
 namespace {
 
 using ::testing::AllOf;
@@ -237,4 +237,4 @@ TEST_F(WithFiles, AProbeFindsThatTheCoordinatorRefusesItsCertificate) {
 }
 
 }  // namespace
-}  // namespace muster::rendezvous::testing
+}  // namespace muster::rendezvous::test

@@ -14,7 +14,7 @@
 
 #include "rendezvous/rejections.h"
 
-namespace muster::rendezvous::testing {
+namespace muster::rendezvous::test {
 namespace {
 
 constexpr int kPatienceMs = std::chrono::milliseconds(kPatience).count();
@@ -272,4 +272,4 @@ void Proxy::Run() {
   for (const auto& [fd, far] : far_side) close(fd);
 }
 
-}  // namespace muster::rendezvous::testing
+}  // namespace muster::rendezvous::test

@@ -18,7 +18,7 @@
 #include "proto/rendezvous.grpc.pb.h"
 #include "rendezvous/transport.h"
 
-namespace muster::rendezvous::testing {
+namespace muster::rendezvous::test {
 
 // Far longer than anything that works needs, short of the test's own limit.
 inline constexpr std::chrono::seconds kPatience{20};
@@ -150,6 +150,6 @@ class Proxy {
   std::thread thread_;
 };
 
-}  // namespace muster::rendezvous::testing
+}  // namespace muster::rendezvous::test
 
 #endif  // MUSTER_TESTS_RENDEZVOUS_REAL_SERVER_H_

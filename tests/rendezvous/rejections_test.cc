@@ -13,7 +13,7 @@
 #include "real_server.h"
 #include "rendezvous/reach.h"
 
-namespace muster::rendezvous::testing {
+namespace muster::rendezvous::test {
 namespace {
 
 using ::testing::Each;
@@ -183,4 +183,4 @@ TEST(GrpcErrors, GoToTheSinkAndNothingElseDoes) {
 }
 
 }  // namespace
-}  // namespace muster::rendezvous::testing
+}  // namespace muster::rendezvous::test

@@ -13,7 +13,7 @@
 #include "grpcpp/create_channel.h"
 #include "real_server.h"
 
-namespace muster::rendezvous::testing {
+namespace muster::rendezvous::test {
 namespace {
 
 using ::testing::AllOf;
@@ -434,4 +434,4 @@ TEST(Keepalive, IsNoReasonForTheServerToHangUp) {
 }
 
 }  // namespace
-}  // namespace muster::rendezvous::testing
+}  // namespace muster::rendezvous::test
