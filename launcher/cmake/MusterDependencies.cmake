@@ -43,8 +43,10 @@ if(MUSTER_STATIC)
   target_link_libraries(muster_archives INTERFACE
     -Wl,--start-group ${archives} -Wl,--end-group
     -static-libstdc++ -static-libgcc Threads::Threads ${CMAKE_DL_LIBS})
-  # There is no archive of spdlog: its headers hold all of it.
-  target_link_libraries(muster_dep_log INTERFACE spdlog::spdlog_header_only)
+  # There are no archives of spdlog and fmt: their headers hold all of them.
+  find_package(fmt CONFIG REQUIRED)
+  target_compile_definitions(muster_dep_log INTERFACE SPDLOG_FMT_EXTERNAL)
+  target_link_libraries(muster_dep_log INTERFACE fmt::fmt-header-only)
   set_target_properties(muster_dep_absl PROPERTIES INTERFACE_LINK_LIBRARIES "")
   foreach(name grpc absl openssl)
     target_link_libraries(muster_dep_${name} INTERFACE muster_archives)

@@ -167,6 +167,14 @@ TEST(StopSequence, KeepsTheShorterGraceWhenTheAgentDiesInAStop) {
   EXPECT_EQ(stop.deadline(), At(300));
 }
 
+TEST(StopSequence, KeepsTheTimeOfASweepWhenTheAgentDiesInIt) {
+  StopSequence stop;
+  stop.Finish(At(0), kLeftovers);
+  EXPECT_THAT(stop.AgentLost(milliseconds(0), At(100), kLeftovers), IsEmpty());
+  EXPECT_EQ(stop.deadline(), At(2000));
+  EXPECT_THAT(stop.Advance(At(200), kNobody), ElementsAre(Effect::kLeave));
+}
+
 TEST(StopSequence, DoesNotWaitForKilledWorkersWithoutItsAgent) {
   StopSequence stop;
   stop.Stop(milliseconds(0), At(0), kWorkers);

@@ -87,7 +87,10 @@ TEST_F(WireTest, CarriesASpawnRequestOfMegabytes) {
   request.argv = {"python3", "", "a b", std::string("\xff\n", 2)};
   request.env = {{"BIG", std::string(2 << 20, 'x')}, {"EMPTY", ""}};
   request.working_directory = "/some/where";
-  const auto got = DecodeSpawn(Carry(EncodeSpawn(request)));
+  request.held_fds = {dup(near_.get())};
+  const Frame frame = Carry(EncodeSpawn(request));
+  EXPECT_EQ(frame.fds.size(), 1u) << "sent once for each piece";
+  const auto got = DecodeSpawn(frame);
   ASSERT_TRUE(got.ok()) << got.status();
   EXPECT_EQ(got->id, 7u);
   EXPECT_EQ(got->argv, request.argv);
