@@ -222,7 +222,7 @@ std::string OtherText(const OtherCauses& others) {
 std::string Others(const Report& report) {
   const auto& all = report.others();
   std::string rows;
-  if (all.size() > 0) absl::StrAppend(&rows, Row("then", OtherText(all[0])));
+  if (!all.empty()) absl::StrAppend(&rows, Row("then", OtherText(all[0])));
   if (all.size() == 2) absl::StrAppend(&rows, Row("then", OtherText(all[1])));
   if (all.size() <= 2) return rows;
   uint32_t count = 0;

@@ -35,7 +35,9 @@ WorkerGroup::WorkerGroup(asio::io_context& loop, process::KeeperHandle keeper,
                 Exited(rank, pid, status);
               },
           .on_finished =
-              [this](std::vector<process::Killed> killed) { Gone(killed); },
+              [this](const std::vector<process::Killed>& killed) {
+                Gone(killed);
+              },
           .on_lost =
               [this](const absl::Status& why) {
                 KeeperLost(std::string(why.message()));

@@ -86,7 +86,7 @@ void Coordinator::CancelJoin(uint32_t signal) {
   AfterEvent();
 }
 
-void Coordinator::Opened(std::shared_ptr<CoordinatorStream> stream) {
+void Coordinator::Opened(const std::shared_ptr<CoordinatorStream>& stream) {
   const SessionId session = ++last_session_;
   streams_[session] = stream;
   roster_.Opened(session, stream->peer());

@@ -64,7 +64,7 @@ class Coordinator final : public Rendezvous::CallbackService {
   std::string Progress() const { return roster_.Progress(); }
 
  private:
-  void Opened(std::shared_ptr<CoordinatorStream> stream);
+  void Opened(const std::shared_ptr<CoordinatorStream>& stream);
   void Received(SessionId session, const AgentMessage& message);
   void Closed(SessionId session);
   std::string NameOf(SessionId session) const;

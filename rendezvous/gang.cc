@@ -108,8 +108,7 @@ Outbox Gang::Exited(SessionId session, const WorkerExited& event, Moment now) {
     if (victim) {
       cause = CauseOn(*node, CAUSE_CANCELLED, "", now);
     } else if (signaled) {
-      cause = CauseOn(*node, CAUSE_SIGNAL,
-                      SignalHint(event.signal()), now);
+      cause = CauseOn(*node, CAUSE_SIGNAL, SignalHint(event.signal()), now);
       cause.set_signal(event.signal());
     } else {
       cause = CauseOn(*node, CAUSE_EXIT, "its standard error says why", now);

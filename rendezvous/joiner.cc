@@ -74,13 +74,13 @@ void Joiner::Attempt() {
         if (probe.address.empty()) {
           Retry(probe.text);
         } else {
-          Connect(std::move(probe));
+          Connect(probe);
         }
       });
 }
 
 // Opens a session there and waits for the coordinator's first word.
-void Joiner::Connect(Probe probe) {
+void Joiner::Connect(const Probe& probe) {
   timer_.expires_after(Patience(kHelloAnswer));
   timer_.async_wait([this, probe](asio::error_code error) {
     if (error) return;

@@ -68,7 +68,7 @@ class Joiner {
   };
 
   void Attempt();
-  void Connect(Probe probe);
+  void Connect(const Probe& probe);
   void Diagnose(const Probe& probe, const std::string& refusal);
   void Judge(const Probe& probe, const std::string& refusal,
              const Reach& reach);

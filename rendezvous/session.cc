@@ -24,7 +24,8 @@ struct Session::Shared {
 class Session::Stream final
     : public grpc::ClientBidiReactor<AgentMessage, CoordinatorMessage> {
  public:
-  Stream(std::shared_ptr<grpc::Channel> channel, std::shared_ptr<Shared> shared)
+  Stream(const std::shared_ptr<grpc::Channel>& channel,
+         std::shared_ptr<Shared> shared)
       : shared_(std::move(shared)), stub_(Rendezvous::NewStub(channel)) {}
 
   void Begin(const Hello& hello) {

@@ -67,7 +67,8 @@ absl::StatusOr<std::vector<ProcessEntry>> ListDescendants(pid_t root) {
   while (const dirent* entry = readdir(proc.get())) {
     if (entry->d_name[0] < '1' || entry->d_name[0] > '9') continue;
     if (std::optional<ProcessEntry> process = ReadProcess(entry->d_name)) {
-      children.emplace(process->parent, *std::move(process));
+      const pid_t parent = process->parent;
+      children.emplace(parent, *std::move(process));
     }
   }
   std::vector<ProcessEntry> found;

@@ -113,8 +113,9 @@ bool KeeperLoop::HandleMessage(Frame frame) {
     case MessageType::kSpawn: {
       absl::StatusOr<SpawnRequest> request = DecodeSpawn(frame);
       // While `frame` lives, the held ports stay taken.
-      if (request.ok()) HandleSpawn(*std::move(request), frame.fds_lost);
-      return request.ok();
+      if (!request.ok()) return false;
+      HandleSpawn(*std::move(request), frame.fds_lost);
+      return true;
     }
     case MessageType::kSignal: {
       const absl::StatusOr<SignalMessage> message = DecodeSignal(frame);
@@ -158,7 +159,8 @@ void KeeperLoop::HandleSpawn(SpawnRequest request, bool fds_lost) {
   }
   Child child = std::get<Child>(std::move(started));
   children_ = true;
-  workers_.emplace(child.pid, Worker{request.id, std::move(child)});
+  const pid_t pid = child.pid;
+  workers_.emplace(pid, Worker{request.id, std::move(child)});
 }
 
 void KeeperLoop::HandleSignal(const SignalMessage& message) {
