@@ -117,11 +117,12 @@ class Session::Stream final
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-Session::Session(asio::io_context& loop, std::shared_ptr<grpc::Channel> channel,
+Session::Session(asio::io_context& loop,
+                 const std::shared_ptr<grpc::Channel>& channel,
                  const Hello& hello, Callbacks callbacks)
     : shared_(std::make_shared<Shared>(loop)) {
   shared_->callbacks = std::move(callbacks);
-  shared_->stream = new Stream(std::move(channel), shared_);
+  shared_->stream = new Stream(channel, shared_);
   shared_->stream->Begin(hello);
 }
 

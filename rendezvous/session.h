@@ -25,7 +25,7 @@ class Session {
     std::function<void(const grpc::Status&)> on_closed;
   };
 
-  Session(asio::io_context& loop, std::shared_ptr<grpc::Channel> channel,
+  Session(asio::io_context& loop, const std::shared_ptr<grpc::Channel>& channel,
           const Hello& hello, Callbacks callbacks);
   ~Session();
   Session(const Session&) = delete;

@@ -216,6 +216,10 @@ void KeeperLoop::Reap() {
 void KeeperLoop::FinishStart(Workers::iterator worker) {
   auto& [id, child] = worker->second;
   if (std::optional<SpawnFailure> failure = FinishSpawn(&child)) {
+    // It has nothing left to do but to end. Awaited, so that no sweep takes it
+    // for a process that somebody left behind; Reap() may have been quicker.
+    siginfo_t info = {};
+    waitid(P_PID, static_cast<id_t>(child.pid), &info, WEXITED);
     Send(EncodeSpawnFailed({id, *std::move(failure)}));
     workers_.erase(worker);
     return;

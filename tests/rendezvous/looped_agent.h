@@ -64,10 +64,11 @@ struct LoopedCoordinator {
 
 // An agent's session that keeps what it is told.
 struct LoopedAgent {
-  LoopedAgent(asio::io_context& loop, std::shared_ptr<grpc::Channel> channel,
+  LoopedAgent(asio::io_context& loop,
+              const std::shared_ptr<grpc::Channel>& channel,
               const muster::Hello& hello)
       : session(std::make_unique<Session>(
-            loop, std::move(channel), hello,
+            loop, channel, hello,
             Session::Callbacks{.on_message =
                                    [this](CoordinatorMessage message) {
                                      received.push_back(std::move(message));
