@@ -113,9 +113,14 @@ std::shared_ptr<grpc::Channel> Host::Channel() const {
 ReportPaths Host::Paths(const Report& report) const {
   ReportPaths paths;
   if (!record_) return paths;
-  paths.logs = record_->path() + "/logs";
-  paths.outputs = record_->path() + "/nodes";
-  paths.report = record_->path() + "/report.json";
+  // A job that never started has neither logs nor outputs.
+  const auto existing = [this](const char* name) {
+    const std::string path = absl::StrCat(record_->path(), "/", name);
+    return std::filesystem::exists(path) ? path : std::string();
+  };
+  paths.logs = existing("logs");
+  paths.outputs = existing("nodes");
+  paths.report = existing("report.json");
   if (report.first_cause().has_rank()) {
     const size_t width =
         absl::StrCat(std::max(report.world_size(), 1u) - 1).size();
