@@ -18,7 +18,7 @@ FrameworkVariables PlainVariables(const Placement& placement) {
   if (placement.one_gpu_each && placement.local_rank < placement.gpus.size()) {
     result.facts["CUDA_VISIBLE_DEVICES"] = placement.gpus[placement.local_rank];
   }
-  result.defaults["PYTHONUNBUFFERED"] = "1";
+  result.defaults.emplace("PYTHONUNBUFFERED", "1");
   return result;
 }
 
