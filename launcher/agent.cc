@@ -20,14 +20,11 @@
 #include "launcher/report_json.h"
 #include "launcher/report_text.h"
 #include "launcher/worker_plan.h"
-#include "rendezvous/reach.h"
 #include "rendezvous/transport.h"
 
 namespace muster::launcher {
 namespace {
 
-using rendezvous::Hosting;
-using rendezvous::HostingAnswer;
 using rendezvous::Now;
 using std::chrono::milliseconds;
 
@@ -99,117 +96,13 @@ int Agent::Run() {
   return static_cast<int>(report_->exit_code());
 }
 
-// ---- Locating and joining ----
-
-void Agent::Locate() {
-  rendezvous::HostingQuestion question{
-      .max_nodes = spec_.agreement().max_nodes(),
-      .endpoint_host = spec_.endpoint_host(),
-      .is_local = [](const std::string& a) { return env::IsLocalAddress(a); }};
-  if (spec_.has_node_rank()) question.node_rank = spec_.node_rank();
-  const HostingAnswer answer = rendezvous::DecideHosting(question);
-  if (answer.hosting != Hosting::kUnknown) {
-    Decide(answer);
-    return;
-  }
-  resolver_ = std::make_unique<rendezvous::NameWait>(
-      loop_,
-      rendezvous::NameWaitOptions{
-          .host = spec_.endpoint_host(),
-          .port = static_cast<int>(spec_.endpoint_port()),
-          .deadline = deadline_},
-      rendezvous::NameWaitCallbacks{
-          .on_progress =
-              [](const std::string& why) { spdlog::info("{}", why); },
-          .on_resolved =
-              [this, question](std::vector<std::string> addresses) mutable {
-                question.addresses = std::move(addresses);
-                Decide(rendezvous::DecideHosting(question));
-              },
-          .on_failed =
-              [this](const rendezvous::JoinFailure& failure) {
-                Fail(failure.kind, failure.exit_code, failure.message);
-              }});
-}
-
-void Agent::Decide(const HostingAnswer& answer) {
-  if (answer.hosting == Hosting::kConnect) {
-    Join(false);
-  } else {
-    StartHost(answer);
-  }
-}
-
-void Agent::StartHost(const HostingAnswer& answer) {
-  auto host = Host::Start(loop_, spec_, credentials_, answer, [this] {
-    host_idle_ = true;
-    if (phase_ == Phase::kLeaving) loop_.stop();
-  });
-  if (host.ok()) {
-    host_ = *std::move(host);
-    if (answer.hosting == Hosting::kListen) {
-      spdlog::info("hosting the coordinator on {}:{}", answer.bind_address,
-                   spec_.endpoint_port());
-      reached_ = env::IsLocalAddress(spec_.endpoint_host())
-                     ? spec_.endpoint_host()
-                     : "";
-    }
-    phase_ = Phase::kJoining;
-    Joined(std::make_unique<rendezvous::Session>(
-        loop_, host_->Channel(), MakeHello(spec_, *node_, reached_),
-        SessionCallbacks()));
-    return;
-  }
-  if (absl::IsAlreadyExists(host.status()) && answer.may_connect_instead) {
-    Join(true);
-    return;
-  }
-  const std::string why(host.status().message());
-  if (absl::IsInvalidArgument(host.status())) {
-    Fail(CAUSE_CONFIG, kUsage, why);
-  } else {
-    Fail(CAUSE_RENDEZVOUS, kRendezvous, why);
-  }
-}
-
-void Agent::Join(bool port_taken) {
-  phase_ = Phase::kJoining;
-  joiner_ = std::make_unique<rendezvous::Joiner>(
-      loop_, credentials_,
-      rendezvous::JoinerOptions{.host = spec_.endpoint_host(),
-                                .port = static_cast<int>(spec_.endpoint_port()),
-                                .deadline = deadline_,
-                                .port_taken = port_taken},
-      rendezvous::JoinerCallbacks{
-          .make_hello =
-              [this](const std::string& reached) {
-                reached_ = reached;
-                return MakeHello(spec_, *node_, reached);
-              },
-          .on_progress =
-              [](const std::string& why) {
-                spdlog::info("no coordinator yet: {}", why);
-              },
-          .on_joined =
-              [this](std::unique_ptr<rendezvous::Session> session,
-                     const CoordinatorMessage& first) {
-                session->SetCallbacks(SessionCallbacks());
-                Joined(std::move(session));
-                Received(first);
-              },
-          .on_failed =
-              [this](const rendezvous::JoinFailure& failure) {
-                Fail(failure.kind, failure.exit_code, failure.message);
-              }});
-}
+// ---- The session ----
 
 void Agent::Joined(std::unique_ptr<rendezvous::Session> session) {
   session_ = std::move(session);
   coordinator_alive_.Heard(kCoordinator, Now().at);
   Beat();
 }
-
-// ---- The session ----
 
 rendezvous::Session::Callbacks Agent::SessionCallbacks() {
   return {

@@ -54,14 +54,14 @@ class Agent {
     kLeaving
   };
 
-  // Locating and joining.
+  // Locating and joining: agent_join.cc.
   void Locate();
   void Decide(const rendezvous::HostingAnswer& answer);
   void StartHost(const rendezvous::HostingAnswer& answer);
   void Join(bool port_taken);
-  void Joined(std::unique_ptr<rendezvous::Session> session);
 
   // The session.
+  void Joined(std::unique_ptr<rendezvous::Session> session);
   rendezvous::Session::Callbacks SessionCallbacks();
   void Received(const CoordinatorMessage& message);
   void SessionClosed(const std::string& why);
