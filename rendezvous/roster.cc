@@ -205,7 +205,15 @@ void Roster::Seal(Moment now, Outbox* out) {
     members_.push_back(std::move(member));
   }
   const std::string master = MasterAddress(members_);
+  google::protobuf::RepeatedPtrField<Peer> peers;
+  for (const Member& member : members_) {
+    Peer* peer = peers.Add();
+    peer->set_address(peers.size() == 1 ? master : member.facts.address());
+    peer->set_workers(member.facts.workers());
+    peer->set_host_name(member.facts.host_name());
+  }
   for (Member& member : members_) {
+    *member.assignment.mutable_peers() = peers;
     member.assignment.set_world_size(rank);
     member.assignment.set_master_address(master);
     member.assignment.set_master_port(members_.front().facts.master_port());

@@ -79,6 +79,19 @@ TEST(Roster, GivesThePeersProofForAMasterThatKnowsOnlyLoopback) {
   EXPECT_EQ(roster.members()[1].assignment.master_address(), "192.168.7.1");
 }
 
+TEST(Roster, TellsEveryNodeOfEveryPeerInTheSameOrder) {
+  const std::vector<Member> members = test::SealedMembers(3, 2);
+  for (const Member& member : members) {
+    ASSERT_EQ(member.assignment.peers_size(), 3);
+    for (int i = 0; i < 3; ++i) {
+      const Peer& peer = member.assignment.peers(i);
+      EXPECT_EQ(peer.address(), members[i].facts.address());
+      EXPECT_EQ(peer.host_name(), members[i].facts.host_name());
+      EXPECT_EQ(peer.workers(), 2u);
+    }
+  }
+}
+
 TEST(Roster, RefusesOtherSettingsAndTellsTheOthers) {
   Roster roster = Gathering(2, 2);
   roster.Hello(1, From("node0"), At(1));
