@@ -64,12 +64,48 @@ void KeeperClient::Spawn(SpawnRequest request) {
   Send(std::move(frame));
 }
 
+void KeeperClient::Spawn(SpawnRequest request, ProcessCallbacks callbacks) {
+  processes_[request.id] = std::move(callbacks);
+  Spawn(std::move(request));
+}
+
 void KeeperClient::Refuse(const SpawnRequest& request, int error) {
   SpawnFailure failure = {SpawnStep::kRequest, error,
                           request.argv.empty() ? "" : request.argv[0], ""};
   Post([this, id = request.id, failure = std::move(failure)] {
-    if (!lost_) callbacks_.on_spawn_failed(id, failure);
+    if (!lost_) Failed(id, failure);
   });
+}
+
+// The callbacks of a process may start another one or destroy the client:
+// they are taken out of the map before they are called.
+
+void KeeperClient::Failed(uint32_t id, const SpawnFailure& failure) {
+  auto own = processes_.extract(id);
+  if (own.empty()) return callbacks_.on_spawn_failed(id, failure);
+  own.mapped().on_spawn_failed(failure);
+}
+
+void KeeperClient::Spawned(SpawnedMessage message) {
+  const auto own = processes_.find(message.id);
+  if (own == processes_.end()) {
+    return callbacks_.on_spawned(message.id, message.pid,
+                                 message.stdout_fd.Release(),
+                                 message.stderr_fd.Release());
+  }
+  // Once only, and the callee may destroy what the map holds.
+  auto on_spawned = std::move(own->second.on_spawned);
+  on_spawned(message.pid,
+             {message.stdin_fd.Release(), message.stdout_fd.Release(),
+              message.stderr_fd.Release()});
+}
+
+void KeeperClient::Exited(const ExitedMessage& message) {
+  auto own = processes_.extract(message.id);
+  if (own.empty()) {
+    return callbacks_.on_exited(message.id, message.pid, message.status);
+  }
+  own.mapped().on_exited(message.status);
 }
 
 void KeeperClient::Signal(uint32_t id, int signo) {
@@ -152,22 +188,20 @@ absl::Status KeeperClient::Dispatch(Frame frame) {
     case MessageType::kSpawned: {
       absl::StatusOr<SpawnedMessage> spawned = DecodeSpawned(std::move(frame));
       if (!spawned.ok()) return spawned.status();
-      callbacks_.on_spawned(spawned->id, spawned->pid,
-                            spawned->stdout_fd.Release(),
-                            spawned->stderr_fd.Release());
+      Spawned(*std::move(spawned));
       return absl::OkStatus();
     }
     case MessageType::kSpawnFailed: {
       const absl::StatusOr<SpawnFailedMessage> failed =
           DecodeSpawnFailed(frame);
       if (!failed.ok()) return failed.status();
-      callbacks_.on_spawn_failed(failed->id, failed->failure);
+      Failed(failed->id, failed->failure);
       return absl::OkStatus();
     }
     case MessageType::kExited: {
       const absl::StatusOr<ExitedMessage> exited = DecodeExited(frame);
       if (!exited.ok()) return exited.status();
-      callbacks_.on_exited(exited->id, exited->pid, exited->status);
+      Exited(*exited);
       return absl::OkStatus();
     }
     case MessageType::kFinished: {

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -15,11 +16,27 @@
 #include "launcher/process/descendants.h"
 #include "launcher/process/exit_status.h"
 #include "launcher/process/keeper.h"
+#include "launcher/process/messages.h"
 #include "launcher/process/spawn_failure.h"
 #include "launcher/process/spawn_request.h"
 #include "launcher/process/wire.h"
 
 namespace muster::process {
+
+// The pipes of a process that was started: write end, read end, read end.
+// Whoever gets them owns them.
+struct ProcessPipes {
+  int stdin_fd = -1;  // only where it was asked for
+  int stdout_fd = -1;
+  int stderr_fd = -1;
+};
+
+// Of one process; see KeeperCallbacks.
+struct ProcessCallbacks {
+  absl::AnyInvocable<void(pid_t pid, ProcessPipes pipes)> on_spawned;
+  absl::AnyInvocable<void(const SpawnFailure& failure)> on_spawn_failed;
+  absl::AnyInvocable<void(ExitStatus status)> on_exited;
+};
 
 // What the keeper tells. Each runs on the loop, never inside a call of the
 // client, and may destroy the client. For one worker the order is on_spawned,
@@ -60,6 +77,9 @@ class KeeperClient {
   // Stop or a Finish is under way, and for an id in use. Takes over held_fds
   // and closes them as soon as they are sent.
   void Spawn(SpawnRequest request);
+  // The same for a process of which the caller alone wants to hear: what
+  // happens to it goes to `callbacks`.
+  void Spawn(SpawnRequest request, ProcessCallbacks callbacks);
 
   // Sends `signo` to the process group of the worker, or of all workers;
   // nothing happens when it has ended.
@@ -87,6 +107,9 @@ class KeeperClient {
   void ReadMessages();
   absl::Status Dispatch(Frame frame);
   void Refuse(const SpawnRequest& request, int error);
+  void Failed(uint32_t id, const SpawnFailure& failure);
+  void Spawned(SpawnedMessage message);
+  void Exited(const ExitedMessage& message);
   void Lose(absl::Status why);
   // Runs `action` from the loop, unless the client is destroyed by then.
   void Post(absl::AnyInvocable<void()> action);
@@ -95,6 +118,8 @@ class KeeperClient {
   const pid_t pid_;
   asio::posix::stream_descriptor socket_;
   KeeperCallbacks callbacks_;
+  std::map<uint32_t, ProcessCallbacks>
+      processes_;  // by id; those with their own
   FrameReader reader_;
   FrameWriter writer_;
   bool write_waiting_ = false;

@@ -160,12 +160,12 @@ void KeeperLoop::HandleSpawn(SpawnRequest request, bool fds_lost) {
   Child child = std::get<Child>(std::move(started));
   children_ = true;
   const pid_t pid = child.pid;
-  workers_.emplace(pid, Worker{request.id, std::move(child)});
+  workers_.emplace(pid, Worker{request.id, request.service, std::move(child)});
 }
 
 void KeeperLoop::HandleSignal(const SignalMessage& message) {
   for (const auto& [pid, worker] : workers_) {
-    if (message.id == kAllWorkers || message.id == worker.id) {
+    if (message.id == kAllWorkers ? !worker.service : message.id == worker.id) {
       SignalGroup(pid, message.signo);
     }
   }
@@ -214,7 +214,8 @@ void KeeperLoop::Reap() {
 
 // Removes the worker when it could not be started.
 void KeeperLoop::FinishStart(Workers::iterator worker) {
-  auto& [id, child] = worker->second;
+  const uint32_t id = worker->second.id;
+  Child& child = worker->second.child;
   if (std::optional<SpawnFailure> failure = FinishSpawn(&child)) {
     // It has nothing left to do but to end. Awaited, so that no sweep takes it
     // for a process that somebody left behind; Reap() may have been quicker.
@@ -224,8 +225,8 @@ void KeeperLoop::FinishStart(Workers::iterator worker) {
     workers_.erase(worker);
     return;
   }
-  Send(EncodeSpawned(
-      {id, child.pid, std::move(child.stdout_fd), std::move(child.stderr_fd)}));
+  Send(EncodeSpawned({id, child.pid, std::move(child.stdout_fd),
+                      std::move(child.stderr_fd), std::move(child.stdin_fd)}));
 }
 
 bool KeeperLoop::IdInUse(uint32_t id) const {
@@ -235,7 +236,9 @@ bool KeeperLoop::IdInUse(uint32_t id) const {
 }
 
 void KeeperLoop::SignalWorkers(int signo) {
-  for (const auto& [pid, worker] : workers_) SignalGroup(pid, signo);
+  for (const auto& [pid, worker] : workers_) {
+    if (!worker.service) SignalGroup(pid, signo);
+  }
 }
 
 std::vector<ProcessEntry> KeeperLoop::LiveDescendants() {
@@ -319,7 +322,10 @@ void KeeperLoop::Apply(const StopSequence::Effects& effects) {
 }
 
 StopSequence::Census KeeperLoop::Alive() const {
-  return {static_cast<int>(workers_.size()), children_};
+  const auto workers =
+      std::count_if(workers_.begin(), workers_.end(),
+                    [](const auto& entry) { return !entry.second.service; });
+  return {static_cast<int>(workers), children_};
 }
 
 }  // namespace muster::process

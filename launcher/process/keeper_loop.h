@@ -39,8 +39,10 @@ class KeeperLoop {
   void Run();
 
  private:
+  // A worker, or a service, which only Finish and the end of the agent stop.
   struct Worker {
     uint32_t id;
+    bool service;
     Child child;
     // The exec has neither succeeded nor failed yet.
     bool starting() const { return child.result_fd.valid(); }

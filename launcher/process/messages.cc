@@ -40,6 +40,9 @@ Frame EncodeSpawn(const SpawnRequest& request) {
     payload.String(value);
   }
   payload.String(request.working_directory);
+  payload.U32(request.service ? 1 : 0);
+  payload.U32(request.piped_stdin ? 1 : 0);
+  payload.String(request.processors);
   Frame frame = MakeFrame(MessageType::kSpawn, std::move(payload));
   for (const int fd : request.held_fds) frame.fds.emplace_back(fd);
   return frame;
@@ -57,6 +60,9 @@ absl::StatusOr<SpawnRequest> DecodeSpawn(const Frame& frame) {
     request.env.emplace_back(std::move(name), payload.String());
   }
   request.working_directory = payload.String();
+  request.service = payload.U32() != 0;
+  request.piped_stdin = payload.U32() != 0;
+  request.processors = payload.String();
   if (!payload.Finished()) return Malformed(frame);
   return request;
 }
@@ -101,6 +107,9 @@ Frame EncodeSpawned(SpawnedMessage message) {
   Frame frame = MakeFrame(MessageType::kSpawned, std::move(payload));
   frame.fds.push_back(std::move(message.stdout_fd));
   frame.fds.push_back(std::move(message.stderr_fd));
+  if (message.stdin_fd.valid()) {
+    frame.fds.push_back(std::move(message.stdin_fd));
+  }
   return frame;
 }
 
@@ -115,9 +124,10 @@ absl::StatusOr<SpawnedMessage> DecodeSpawned(Frame frame) {
         "no room for the output pipes of a new worker: the limit of open "
         "files is reached; raise it (ulimit -n)");
   }
-  if (frame.fds.size() != 2) return Malformed(frame);
+  if (frame.fds.size() != 2 && frame.fds.size() != 3) return Malformed(frame);
   message.stdout_fd = std::move(frame.fds[0]);
   message.stderr_fd = std::move(frame.fds[1]);
+  if (frame.fds.size() == 3) message.stdin_fd = std::move(frame.fds[2]);
   return message;
 }
 

@@ -46,6 +46,7 @@ struct SpawnedMessage {
   pid_t pid = 0;
   UniqueFd stdout_fd;
   UniqueFd stderr_fd;
+  UniqueFd stdin_fd;  // only where it was asked for
 };
 
 struct SpawnFailedMessage {

@@ -2,11 +2,13 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstring>
 #include <vector>
 
@@ -32,9 +34,12 @@ struct ChildReport {
 struct ChildPlan {
   pid_t parent;
   int directory_fd;  // or AT_FDCWD
+  int stdin_fd;      // or -1 for /dev/null
   int stdout_fd;
   int stderr_fd;
   int report_fd;
+  const cpu_set_t* processors;  // null: those of the parent
+  size_t processors_size;
   const char* program;
   char* const* argv;
   char* const* env;
@@ -79,14 +84,20 @@ void ResetSignals() {
   // The parent may have died before the request for its death signal.
   if (getppid() != plan.parent) Fail(plan, SpawnStep::kSetup, ESRCH);
   ResetSignals();
-  const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+  const int input = plan.stdin_fd >= 0
+                        ? plan.stdin_fd
+                        : open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (input < 0 || dup2(input, STDIN_FILENO) < 0 ||
       dup2(plan.stdout_fd, STDOUT_FILENO) < 0 ||
       dup2(plan.stderr_fd, STDERR_FILENO) < 0) {
     Fail(plan, SpawnStep::kSetup, errno);
   }
   if (plan.directory_fd != AT_FDCWD && fchdir(plan.directory_fd) < 0) {
     Fail(plan, SpawnStep::kWorkingDirectory, errno);
+  }
+  // A wish: processors that are gone by now must not end the job.
+  if (plan.processors) {
+    sched_setaffinity(0, plan.processors_size, plan.processors);
   }
   // For kernels without it: all of the keeper's descriptors have the flag.
   close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
@@ -182,8 +193,9 @@ std::variant<Child, SpawnFailure> StartChild(const SpawnRequest& request) {
     return SpawnFailure{SpawnStep::kFind, program.error, program.path,
                         name.empty() ? "" : path};
   }
-  Pipe out, err, report;
-  if (!out.Open() || !err.Open() || !report.Open()) {
+  Pipe in, out, err, report;
+  if ((request.piped_stdin && !in.Open()) || !out.Open() || !err.Open() ||
+      !report.Open()) {
     return SpawnFailure{SpawnStep::kPipes, errno, name, ""};
   }
 
@@ -192,16 +204,28 @@ std::variant<Child, SpawnFailure> StartChild(const SpawnRequest& request) {
   for (const auto& [variable, value] : request.env) {
     env.push_back(absl::StrCat(variable, "=", value));
   }
+  // Copied to where a cpu_set_t may stand.
+  std::vector<uint64_t> processors((request.processors.size() + 7) / 8);
+  if (!processors.empty()) {
+    std::memcpy(processors.data(), request.processors.data(),
+                request.processors.size());
+  }
   const std::vector<char*> argv_pointers = Pointers(request.argv);
   const std::vector<char*> env_pointers = Pointers(env);
-  const ChildPlan plan = {.parent = getpid(),
-                          .directory_fd = directory_fd,
-                          .stdout_fd = out.write_end.get(),
-                          .stderr_fd = err.write_end.get(),
-                          .report_fd = report.write_end.get(),
-                          .program = program.path.c_str(),
-                          .argv = argv_pointers.data(),
-                          .env = env_pointers.data()};
+  const ChildPlan plan = {
+      .parent = getpid(),
+      .directory_fd = directory_fd,
+      .stdin_fd = in.read_end.get(),
+      .stdout_fd = out.write_end.get(),
+      .stderr_fd = err.write_end.get(),
+      .report_fd = report.write_end.get(),
+      .processors = processors.empty()
+                        ? nullptr
+                        : reinterpret_cast<cpu_set_t*>(processors.data()),
+      .processors_size = request.processors.size(),
+      .program = program.path.c_str(),
+      .argv = argv_pointers.data(),
+      .env = env_pointers.data()};
   const pid_t pid = fork();
   if (pid < 0) return SpawnFailure{SpawnStep::kFork, errno, name, ""};
   if (pid == 0) RunChild(plan);
@@ -212,6 +236,7 @@ std::variant<Child, SpawnFailure> StartChild(const SpawnRequest& request) {
                .working_directory = request.working_directory,
                .stdout_fd = std::move(out.read_end),
                .stderr_fd = std::move(err.read_end),
+               .stdin_fd = std::move(in.write_end),
                .result_fd = std::move(report.read_end)};
 }
 

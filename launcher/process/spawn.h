@@ -21,6 +21,7 @@ struct Child {
   std::string working_directory;
   UniqueFd stdout_fd;  // read ends
   UniqueFd stderr_fd;
+  UniqueFd stdin_fd;  // write end; only where it was asked for
   // Polls readable when the exec has succeeded or failed: see FinishSpawn.
   UniqueFd result_fd;
 };
@@ -40,9 +41,9 @@ Program FindProgram(const std::string& name, absl::string_view path,
 
 // Forks a child that becomes request.argv. The child leads a process group of
 // its own, dies with the calling thread, and starts with default signals, no
-// descriptor but stdin (/dev/null), stdout and stderr, and the limits of the
-// caller. held_fds stay the caller's, who closes its copies at once; they must
-// be close-on-exec.
+// descriptor but stdin (/dev/null or a pipe), stdout and stderr, and the limits
+// of the caller. held_fds stay the caller's, who closes its copies at once;
+// they must be close-on-exec.
 //
 // For a single-threaded process whose descriptors 0 to 2 are open. Does not
 // wait for the exec.

@@ -26,6 +26,18 @@ struct SpawnRequest {
   // every copy is closed by the worker's exec, not earlier and not later.
   // KeeperClient::Spawn takes ownership. At most kMaxFrameFds (wire.h).
   std::vector<int> held_fds;
+
+  // Serves the workers and is none itself, as mpirun and its daemons do: Stop
+  // and SignalAll leave it alone; it ends by itself, by Signal or by Finish.
+  bool service = false;
+
+  // The start's report then has the write end of its standard input, which is
+  // /dev/null otherwise.
+  bool piped_stdin = false;
+
+  // The processors that it may use: a cpu_set_t of any size. Empty: all that
+  // the keeper may use.
+  std::string processors;
 };
 
 }  // namespace muster::process
