@@ -37,6 +37,14 @@ std::string Describe(const AgentMessage& message) {
       return absl::StrCat("cancelled by signal ", message.cancel().signal());
     case AgentMessage::kFailed:
       return message.failed().message();
+    case AgentMessage::kServiceEnded:
+      return absl::StrCat(message.service_ended().name(),
+                          message.service_ended().has_signal()
+                              ? " died of signal "
+                              : " ended with ",
+                          message.service_ended().has_signal()
+                              ? message.service_ended().signal()
+                              : message.service_ended().exit_code());
     case AgentMessage::kDrained:
       return "its output is here";
     default:
@@ -131,6 +139,10 @@ void Coordinator::Received(SessionId session, const AgentMessage& message) {
       it->second->Send(std::move(reply));
       return;
     }
+    case AgentMessage::kRemote:
+      // Bulk: not for the record of the run.
+      if (relay_) Apply(relay_->Frame(session, message.remote()));
+      return;
     case AgentMessage::BODY_NOT_SET:
       it->second->Close(
           grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "an empty message"));
@@ -154,6 +166,8 @@ Outbox Coordinator::HandleGang(SessionId session, const AgentMessage& message) {
       return gang_->Exited(session, message.exited(), now);
     case AgentMessage::kNotStarted:
       return gang_->NotStarted(session, message.not_started(), now);
+    case AgentMessage::kServiceEnded:
+      return gang_->ServiceEnded(session, message.service_ended(), now);
     case AgentMessage::kDrained:
       return gang_->Drained(session, message.drained(), now);
     case AgentMessage::kCancel:
@@ -184,6 +198,7 @@ void Coordinator::Leave(SessionId session, const std::string& why) {
   streams_.erase(session);
   if (!concluded_) {
     Apply(roster_.Leave(session, why));
+    if (relay_) Apply(relay_->Left(session, why));
     if (gang_) Apply(gang_->Lost(session, why, Now()));
   }
   AfterEvent();
@@ -209,8 +224,14 @@ void Coordinator::Apply(Outbox outbox) {
 
 void Coordinator::AfterEvent() {
   if (!gang_ && roster_.state() == Roster::State::kSealed) {
-    gang_.emplace(options_.roster.run_id, roster_.members(),
-                  roster_.join_seconds(), Now());
+    const bool has_launcher =
+        options_.roster.agreement.framework() == FRAMEWORK_MPI;
+    gang_.emplace(Gang::Options{.run_id = options_.roster.run_id,
+                                .join_seconds = roster_.join_seconds(),
+                                .has_launcher = has_launcher,
+                                .start_timeout = options_.roster.join_timeout},
+                  roster_.members(), Now());
+    relay_.emplace(roster_.members());
     callbacks_.on_sealed(roster_.members());
   }
   if (!concluded_ && roster_.state() == Roster::State::kFailed) {

@@ -13,6 +13,7 @@
 #include "proto/rendezvous.grpc.pb.h"
 #include "rendezvous/gang.h"
 #include "rendezvous/liveness.h"
+#include "rendezvous/relay.h"
 #include "rendezvous/roster.h"
 
 namespace muster::rendezvous {
@@ -88,6 +89,7 @@ class Coordinator final : public Rendezvous::CallbackService {
   std::map<SessionId, std::shared_ptr<CoordinatorStream>> streams_;
   Roster roster_;
   std::optional<Gang> gang_;
+  std::optional<Relay> relay_;
   Liveness liveness_;
   bool concluded_ = false;
   bool idle_ = false;

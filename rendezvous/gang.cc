@@ -1,75 +1,29 @@
 #include "rendezvous/gang.h"
 
-#include <algorithm>
 #include <csignal>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
+#include "rendezvous/causes.h"
 
 namespace muster::rendezvous {
 namespace {
 
-constexpr size_t kTailLines = 20;
 constexpr uint32_t kExitNodeLost = 75;
 
 double Seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 
-// The last kTailLines lines; a final line end does not make an empty line.
-void SetTail(const std::string& bytes, Cause* cause) {
-  std::vector<std::string> lines = absl::StrSplit(bytes, '\n');
-  if (!lines.empty() && lines.back().empty()) lines.pop_back();
-  const size_t skip = lines.size() > kTailLines ? lines.size() - kTailLines : 0;
-  for (size_t i = skip; i < lines.size(); ++i) {
-    cause->add_stderr_tail(std::move(lines[i]));
-  }
-}
-
-// What a death by a signal that nobody here sent may mean.
-std::string SignalHint(uint32_t signal) {
-  switch (signal) {
-    case SIGKILL:
-      return "somebody killed it, possibly the kernel for lack of memory: see "
-             "dmesg on that host";
-    case SIGSEGV:
-    case SIGBUS:
-    case SIGILL:
-    case SIGFPE:
-    case SIGABRT:
-      return "it crashed; its standard error may say where";
-    default:
-      return "somebody sent it that signal";
-  }
-}
-
-// Merges `cause` into the list of what happened after the first one.
-void AddOther(const Cause& cause, Report* report) {
-  for (OtherCauses& other : *report->mutable_others()) {
-    if (other.kind() != cause.kind() || other.message() != cause.message()) {
-      continue;
-    }
-    other.set_count(other.count() + 1);
-    if (cause.has_rank()) {
-      other.add_ranks(cause.rank());
-      std::sort(other.mutable_ranks()->begin(), other.mutable_ranks()->end());
-    }
-    return;
-  }
-  OtherCauses* other = report->add_others();
-  other->set_kind(cause.kind());
-  other->set_message(cause.message());
-  other->set_count(1);
-  if (cause.has_rank()) other->add_ranks(cause.rank());
-}
-
 }  // namespace
 
-Gang::Gang(const std::string& run_id, const std::vector<Member>& members,
-           double join_seconds, Moment now)
-    : phase_start_(now.at) {
-  report_.set_run_id(run_id);
+Gang::Gang(const Options& options, const std::vector<Member>& members,
+           Moment now)
+    : options_(options),
+      launcher_(options.has_launcher ? Launcher::kRunning : Launcher::kNone),
+      last_notice_(now.at),
+      phase_start_(now.at) {
+  report_.set_run_id(options.run_id);
   report_.set_nodes(members.size());
-  report_.mutable_durations()->set_join(join_seconds);
+  report_.mutable_durations()->set_join(options.join_seconds);
   for (const Member& member : members) {
     Node node{member, {}};
     node.workers.resize(member.facts.workers());
@@ -154,6 +108,7 @@ Outbox Gang::NodeFailed(SessionId session, const std::string& message,
   Node* node = Find(session);
   if (!node || node->over) return out;
   for (Worker& worker : node->workers) End(&worker);
+  if (node == &nodes_.front()) LauncherLost();
   Fail(CauseOn(*node, CAUSE_NODE_LOST, message, now), kExitNodeLost, now, &out);
   Advance(now, &out);
   return out;
@@ -201,6 +156,7 @@ Outbox Gang::Cancel(SessionId session, uint32_t signal, Moment now) {
 
 Outbox Gang::Tick(Moment now) {
   Outbox out;
+  if (launcher_ != Launcher::kNone) TickServices(now, &out);
   if (state_ != State::kCollecting || now.at - phase_start_ < kCollect) {
     return out;
   }
@@ -256,6 +212,7 @@ void Gang::Fail(Cause cause, uint32_t exit_code, Moment now, Outbox* out) {
                                                      : RESULT_FAILED);
   report_.set_exit_code(exit_code);
   *report_.mutable_first_cause() = std::move(cause);
+  first_cause_at_ = now.at;
   if (state_ == State::kCollecting) return;
   const double elapsed = Seconds(now.at - phase_start_);
   if (state_ == State::kStarting) {
@@ -288,6 +245,7 @@ void Gang::End(Node* node) {
   for (Worker& worker : node->workers) End(&worker);
   if (!node->over) --to_drain_;
   node->over = true;
+  if (node == &nodes_.front()) LauncherLost();
 }
 
 void Gang::Broadcast(const CoordinatorMessage& message, Outbox* out) const {
@@ -304,7 +262,8 @@ void Gang::Advance(Moment now, Outbox* out) {
   }
   if ((state_ == State::kRunning || state_ == State::kStopping) &&
       to_end_ == 0) {
-    EnterCollecting(now);
+    if (launcher_ != Launcher::kNone) Release(now, out);
+    if (!launcher_running()) EnterCollecting(now);
   }
   if (state_ == State::kCollecting && to_drain_ == 0) {
     Finish(now, out);

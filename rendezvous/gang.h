@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -21,19 +22,39 @@ namespace muster::rendezvous {
 //       |                        |                       ^
 //       +---- first cause -------+--> STOPPING --all ended
 //
-// The first cause decides the exit code and is never replaced. A worker that
-// ends by our own SIGTERM or SIGKILL after that is a victim, not a cause.
+// The first cause decides the exit code and is never replaced, with one
+// exception below. A worker that ends by our own SIGTERM or SIGKILL after that
+// is a victim, not a cause.
+//
+// Where mpirun starts the workers, it and its daemons are services, and the
+// parts of such a job die of each other. So (gang_services.cc):
+//   - When every worker has ended, whatever way, the services are released,
+//     and the job goes on to COLLECTING once mpirun has ended too.
+//   - A service that dies of a signal before that fails the job at once. Its
+//     ranks notice within moments and fail as well, maybe first: then the
+//     signal takes the place of a worker's failure not older than kEvidence.
+//   - A service that ends by itself before that may be the echo of something
+//     that has not arrived yet: it fails the job only after kEvidence.
 class Gang {
  public:
   enum class State { kStarting, kRunning, kStopping, kCollecting, kFinished };
 
-  Gang(const std::string& run_id, const std::vector<Member>& members,
-       double join_seconds, Moment now);
+  struct Options {
+    std::string run_id;
+    double join_seconds = 0;
+    // mpirun on node 0 starts the workers, and has this long for it.
+    bool has_launcher = false;
+    Duration start_timeout = Duration::max();
+  };
+
+  Gang(const Options& options, const std::vector<Member>& members, Moment now);
 
   Outbox Started(SessionId session, const WorkerStarted& event, Moment now);
   Outbox Exited(SessionId session, const WorkerExited& event, Moment now);
   Outbox NotStarted(SessionId session, const WorkerNotStarted& event,
                     Moment now);
+  Outbox ServiceEnded(SessionId session, const muster::ServiceEnded& event,
+                      Moment now);
   Outbox Drained(SessionId session, const NodeDrained& event, Moment now);
   Outbox NodeFailed(SessionId session, const std::string& message, Moment now);
   Outbox Lost(SessionId session, const std::string& why, Moment now);
@@ -74,6 +95,32 @@ class Gang {
   void Advance(Moment now, Outbox* out);
   void EnterCollecting(Moment now);
   void Finish(Moment now, Outbox* out);
+
+  // Of mpirun and its daemons: gang_services.cc.
+  struct ServiceFailure {
+    Cause cause;
+    uint32_t exit_code;
+    Instant at;
+  };
+  bool launcher_running() const { return launcher_ == Launcher::kRunning; }
+  void LauncherLost();
+  void Release(Moment now, Outbox* out);
+  ServiceFailure DescribeService(const Node& node,
+                                 const muster::ServiceEnded& event,
+                                 Moment now) const;
+  void ServiceFailed(const Node& node, const muster::ServiceEnded& event,
+                     Moment now, Outbox* out);
+  void TickServices(Moment now, Outbox* out);
+  std::string NotStartedYet() const;
+
+  enum class Launcher { kNone, kRunning, kEnded };
+
+  const Options options_;
+  Launcher launcher_;
+  std::optional<Instant> released_;
+  std::optional<ServiceFailure> suspicion_;  // waits for kEvidence
+  Instant first_cause_at_;
+  Instant last_notice_;
 
   State state_ = State::kStarting;
   std::vector<Node> nodes_;  // by node rank

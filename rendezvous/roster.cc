@@ -80,6 +80,7 @@ Outbox Roster::Hello(SessionId session, const muster::Hello& hello,
     return out;
   }
 
+  if (CheckMpi(session, hello.node(), now, &out)) return out;
   joined_[session] = hello.node();
   Send welcome{session, {}};
   Welcome* body = welcome.message.mutable_welcome();
@@ -129,6 +130,34 @@ std::optional<Send> Roster::Refuse(SessionId session,
   cause->set_host(node.host_name());
   cause->set_message(absl::StrJoin(reasons, "; "));
   return send;
+}
+
+bool Roster::CheckMpi(SessionId session, const NodeFacts& node, Moment now,
+                      Outbox* out) {
+  if (!node.has_mpi()) return false;
+  const auto fail = [&](CauseKind kind, uint32_t exit_code,
+                        const std::string& message) {
+    joined_[session] = node;
+    Fail(kind, exit_code, message, now, out);
+    report_.mutable_first_cause()->set_host(node.host_name());
+    return true;
+  };
+  const std::string name =
+      absl::StrCat(node.host_name(), " (", node.address(), ")");
+  if (!node.mpi().problem().empty()) {
+    const bool missing = node.mpi().exit_code() != kExitConfig;
+    return fail(missing ? CAUSE_SPAWN : CAUSE_CONFIG, node.mpi().exit_code(),
+                absl::StrCat(name, ": ", node.mpi().problem()));
+  }
+  for (const auto& [unused, other] : joined_) {
+    if (other.mpi().version() == node.mpi().version()) continue;
+    return fail(CAUSE_CONFIG, kExitConfig,
+                absl::StrCat(name, " has Open MPI ", node.mpi().version(), ", ",
+                             other.host_name(), " (", other.address(), ") has ",
+                             other.mpi().version(),
+                             "; install the same version on both"));
+  }
+  return false;
 }
 
 Outbox Roster::Leave(SessionId session, const std::string& why) {

@@ -78,6 +78,9 @@ class Roster {
   uint32_t min_nodes() const { return options_.agreement.min_nodes(); }
   uint32_t max_nodes() const { return options_.agreement.max_nodes(); }
   std::optional<Send> Refuse(SessionId session, const muster::Hello& hello);
+  // Fails the job when this node has no Open MPI that suits the others'.
+  bool CheckMpi(SessionId session, const NodeFacts& node, Moment now,
+                Outbox* out);
   void Seal(Moment now, Outbox* out);
   void Fail(CauseKind kind, uint32_t exit_code, const std::string& message,
             Moment now, Outbox* out);

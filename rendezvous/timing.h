@@ -40,12 +40,20 @@ inline constexpr std::chrono::seconds kFarewell{5};
 // How long the nodes have to deliver their output after the last worker ended.
 inline constexpr std::chrono::minutes kCollect{60};
 
+// In a job that mpirun starts: how long a more telling cause may need to arrive
+// after one that may be its echo.
+inline constexpr std::chrono::milliseconds kEvidence{250};
+
+// How long mpirun may take to end after its last rank.
+inline constexpr std::chrono::seconds kLauncherEnd{10};
+
 // How often people are told that a wait goes on.
 inline constexpr std::chrono::seconds kProgress{10};
 
 static_assert(kFirstRetry < kLastRetry);
 static_assert(kLastRetry < kHelloAnswer);
 static_assert(kFarewell < kCollect);
+static_assert(kEvidence < kLauncherEnd);
 
 }  // namespace muster::rendezvous
 

@@ -45,6 +45,14 @@ NodeDrained Bytes(uint64_t logs, uint64_t outputs) {
   return event;
 }
 
+ServiceEnded MpirunEnded(uint32_t code) {
+  ServiceEnded event;
+  event.set_name("mpirun");
+  event.set_pid(9);
+  event.set_exit_code(code);
+  return event;
+}
+
 // Two nodes of two workers: sessions 1 and 2, ranks 0-1 and 2-3.
 class GangTest : public testing::Test {
  protected:
@@ -61,7 +69,7 @@ class GangTest : public testing::Test {
     return stops;
   }
 
-  Gang gang{"run", SealedMembers(2, 2), 1.5, At(0)};
+  Gang gang{{.run_id = "run", .join_seconds = 1.5}, SealedMembers(2, 2), At(0)};
 };
 
 TEST_F(GangTest, SucceedsWhenAllEndWithZeroAndAllOutputIsIn) {
@@ -230,7 +238,9 @@ TEST(Gang, KeepsItsInvariantsUnderRandomEvents) {
     std::mt19937 random(seed);
     const uint32_t nodes = 1 + random() % 4;
     const uint32_t workers = 1 + random() % 3;
-    Gang gang("run", SealedMembers(nodes, workers), 0, At(0));
+    const bool launcher = random() % 2;
+    Gang gang({.run_id = "run", .has_launcher = launcher},
+              SealedMembers(nodes, workers), At(0));
     std::string first;
     int now = 0;
     const auto check = [&] {
@@ -244,7 +254,7 @@ TEST(Gang, KeepsItsInvariantsUnderRandomEvents) {
       const SessionId session = 1 + random() % nodes;
       const uint32_t rank = random() % (nodes * workers);
       ++now;
-      switch (random() % 8) {
+      switch (random() % 9) {
         case 0:
         case 1:
           gang.Started(session, Start(rank), At(now));
@@ -262,6 +272,11 @@ TEST(Gang, KeepsItsInvariantsUnderRandomEvents) {
         case 6:
           if (random() % 12 == 0) gang.Cancel(session, 15, At(now));
           break;
+        case 7:
+          if (random() % 12 == 0) {
+            gang.ServiceEnded(session, MpirunEnded(random() % 2), At(now));
+          }
+          break;
         default:
           gang.Tick(At(now));
       }
@@ -271,6 +286,9 @@ TEST(Gang, KeepsItsInvariantsUnderRandomEvents) {
       for (uint32_t rank = 0; rank < nodes * workers; ++rank) {
         gang.Exited(session, Exit(rank, 0), At(now));
       }
+    }
+    gang.ServiceEnded(1, MpirunEnded(0), At(now));
+    for (SessionId session = 1; session <= nodes; ++session) {
       gang.Drained(session, Bytes(0, 0), At(now));
       check();
     }

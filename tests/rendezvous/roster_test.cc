@@ -15,6 +15,7 @@ using test::At;
 using test::HelloOf;
 using test::NodeNamed;
 using test::To;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::SizeIs;
 
@@ -259,6 +260,39 @@ TEST(Roster, CancelledBeforeTheStartEndsEverywhereWithTheSignal) {
 
 // Whatever happens in whatever order: a sealed job has dense ranks, as many
 // nodes as allowed, and nobody gets two assignments.
+muster::Hello MpiHello(const std::string& host, const std::string& version,
+                       const std::string& problem = "",
+                       uint32_t exit_code = 0) {
+  NodeFacts node = NodeNamed(host);
+  node.mutable_mpi()->set_version(version);
+  node.mutable_mpi()->set_problem(problem);
+  node.mutable_mpi()->set_exit_code(exit_code);
+  return HelloOf(AgreementOf(3, 3), node);
+}
+
+TEST(Roster, FailsTheJobWhenTwoNodesHaveDifferentOpenMpis) {
+  Roster roster = Gathering(3, 3);
+  roster.Hello(1, MpiHello("node0", "4.1.4"), At(1));
+  roster.Hello(2, MpiHello("node1", "4.0.3"), At(2));
+  ASSERT_EQ(roster.state(), Roster::State::kFailed);
+  EXPECT_EQ(roster.report().exit_code(), 78u);
+  EXPECT_EQ(roster.report().first_cause().host(), "node1");
+  EXPECT_THAT(roster.report().first_cause().message(),
+              AllOf(HasSubstr("node1 (10.0.0.2) has Open MPI 4.0.3"),
+                    HasSubstr("node0 (10.0.0.1) has 4.1.4")));
+}
+
+TEST(Roster, FailsTheJobWhenANodeLacksOpenMpi) {
+  Roster roster = Gathering(3, 3);
+  roster.Hello(1, MpiHello("node0", "4.1.4"), At(1));
+  roster.Hello(2, MpiHello("node1", "", "orted: not found", 127), At(2));
+  ASSERT_EQ(roster.state(), Roster::State::kFailed);
+  EXPECT_EQ(roster.report().exit_code(), 127u);
+  EXPECT_EQ(roster.report().first_cause().kind(), CAUSE_SPAWN);
+  EXPECT_THAT(roster.report().first_cause().message(),
+              HasSubstr("node1 (10.0.0.2): orted: not found"));
+}
+
 TEST(Roster, KeepsItsInvariantsUnderRandomEvents) {
   for (unsigned seed = 0; seed < 300; ++seed) {
     std::mt19937 random(seed);

@@ -1,0 +1,23 @@
+// What the parts of a verdict are made of. Pure functions.
+#ifndef MUSTER_RENDEZVOUS_CAUSES_H_
+#define MUSTER_RENDEZVOUS_CAUSES_H_
+
+#include <cstdint>
+#include <string>
+
+#include "proto/report.pb.h"
+
+namespace muster::rendezvous {
+
+// The last 20 lines of `bytes`; a final line end does not make an empty line.
+void SetTail(const std::string& bytes, Cause* cause);
+
+// What a death by a signal that nobody here sent may mean.
+std::string SignalHint(uint32_t signal);
+
+// Merges `cause` into the list of what happened after the first one.
+void AddOther(const Cause& cause, Report* report);
+
+}  // namespace muster::rendezvous
+
+#endif  // MUSTER_RENDEZVOUS_CAUSES_H_
