@@ -59,6 +59,7 @@ Agent::Agent(JobSpec spec, rendezvous::Credentials credentials,
       deadline_(Now().at + milliseconds(spec_.join_timeout_ms())),
       signals_(loop_, SIGINT, SIGTERM),
       timer_(loop_),
+      services_end_(loop_),
       coordinator_alive_(milliseconds(spec_.node_timeout_ms())) {
   for (const int signo : {SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD}) {
     signals_.add(signo);
@@ -74,7 +75,11 @@ int Agent::Run() {
   if (node.ok()) {
     node_ = *std::move(node);
     spdlog::debug("{} GPUs ({})", node_->gpus.size(), node_->gpu_source);
-    Locate();
+    if (is_mpi()) {
+      LookForMpi([this] { Locate(); });
+    } else {
+      Locate();
+    }
   } else {
     const bool usage = absl::IsInvalidArgument(node.status());
     Fail(CAUSE_CONFIG, usage ? kUsage : kInternal,
@@ -84,6 +89,7 @@ int Agent::Run() {
 
   // Nothing of the job may be left when this process has ended.
   workers_->Close();
+  mpi_.reset();
   if (host_) {
     host_->Shutdown();
     fputs(ReportBlock(*report_, host_->Paths(*report_),
@@ -141,9 +147,14 @@ void Agent::Received(const CoordinatorMessage& message) {
       StartWorkers(message.assignment());
       break;
     case CoordinatorMessage::kStop:
-      workers_->Stop(message.stop().now()
-                         ? milliseconds(0)
-                         : milliseconds(spec_.stop_grace_ms()));
+      StopWorkers(message.stop().now() ? milliseconds(0)
+                                       : milliseconds(spec_.stop_grace_ms()));
+      break;
+    case CoordinatorMessage::kRemote:
+      if (mpi_) mpi_->Received(message.remote());
+      break;
+    case CoordinatorMessage::kRelease:
+      Release();
       break;
     case CoordinatorMessage::kReport:
       concluded_ = true;
@@ -208,12 +219,22 @@ void Agent::MakeWorkers(process::KeeperHandle keeper) {
                 AgentMessage message;
                 *message.mutable_exited() = event;
                 SendToCoordinator(std::move(message));
+                muster::RankEnded status;
+                if (event.has_signal()) {
+                  status.set_signal(event.signal());
+                } else {
+                  status.set_exit_code(event.exit_code());
+                }
+                RankEnded(event.rank(), status);
               },
           .on_not_started =
               [this](const WorkerNotStarted& event) {
                 AgentMessage message;
                 *message.mutable_not_started() = event;
                 SendToCoordinator(std::move(message));
+                muster::RankEnded status;
+                status.set_exit_code(event.exit_code());
+                RankEnded(event.rank(), status);
               },
           .on_output =
               [this](uint32_t rank, bool is_stderr, absl::string_view bytes) {
@@ -223,6 +244,7 @@ void Agent::MakeWorkers(process::KeeperHandle keeper) {
               [this](uint32_t rank, bool is_stderr) {
                 output_->End(rank, is_stderr);
               },
+          .on_ended = [this] { WorkersEnded(); },
           .on_gone =
               [this](const std::vector<process::Killed>& killed) {
                 WorkersGone(killed);
@@ -233,17 +255,17 @@ void Agent::MakeWorkers(process::KeeperHandle keeper) {
 
 void Agent::StartWorkers(const Assignment& assignment) {
   phase_ = Phase::kRunning;
+  assignment_ = assignment;
   const uint32_t first = assignment.first_rank();
   spdlog::info("node {} of {}: {} of {}, master {}:{}, backend {}",
                assignment.node_rank(), assignment.node_count(),
                RankRange(first, node_->workers), assignment.world_size(),
                assignment.master_address(), assignment.master_port(),
                BackendOf(spec_, *node_));
-  const std::string own_address =
-      assignment.node_rank() == 0
-          ? assignment.master_address()
-          : MakeHello(spec_, *node_, reached_).node().address();
-  const std::string interface = env::InterfaceOf(own_address).value_or("");
+  own_address_ = assignment.node_rank() == 0
+                     ? assignment.master_address()
+                     : MakeHello(spec_, *node_, reached_).node().address();
+  interface_ = env::InterfaceOf(own_address_).value_or("");
 
   Introduction introduction;
   introduction.set_run_id(assignment.run_id());
@@ -268,8 +290,9 @@ void Agent::StartWorkers(const Assignment& assignment) {
                 OutputDone(receipt, problem);
               }});
 
+  // With mpirun too: what can't be planned is found before anything starts.
   absl::StatusOr<std::vector<WorkerPlan>> plans =
-      PlanWorkers(spec_, *node_, assignment, interface, inherited_);
+      PlanWorkers(spec_, *node_, assignment, interface_, inherited_);
   if (!plans.ok()) {
     FailNode(std::string(plans.status().message()));
     WorkersGone({});
@@ -277,13 +300,33 @@ void Agent::StartWorkers(const Assignment& assignment) {
   }
   MakeDirectory(spec_.log_dir());
   MakeDirectory(spec_.output_dir());
-  const int held_port = node_->master_port.ReleaseFd();
-  if (assignment.node_rank() == 0) {
-    workers_->Start(*std::move(plans), held_port);
+  if (is_mpi()) {
+    StartMpi();
   } else {
-    close(held_port);
-    workers_->Start(*std::move(plans), -1);
+    workers_->Start(*std::move(plans), TakeMasterPort());
   }
+}
+
+// For the start of the first worker of this node; -1 where rank 0 is not here.
+int Agent::TakeMasterPort() {
+  const int held_port = node_->master_port.ReleaseFd();
+  if (assignment_.node_rank() == 0 || held_port < 0) return held_port;
+  close(held_port);
+  return -1;
+}
+
+void Agent::StopWorkers(milliseconds grace) {
+  if (mpi_) {
+    mpi_->CloseDoor();
+    workers_->Forgo("the job was stopped before mpirun had started it");
+  }
+  workers_->Stop(grace);
+}
+
+void Agent::WorkersEnded() {
+  // Under mpirun the coordinator says when those of the other nodes have ended
+  // too; who has no coordinator any more does not wait for it.
+  if (!mpi_ || report_) workers_->Finish();
 }
 
 void Agent::FailNode(const std::string& why) {
@@ -365,7 +408,7 @@ void Agent::GotSignal(int signo) {
   message.mutable_cancel()->set_signal(signo);
   SendToCoordinator(std::move(message));
   if (urgent) {
-    workers_->Stop(milliseconds(0));
+    StopWorkers(milliseconds(0));
     if (output_) output_->Hurry();
   }
 }
@@ -397,7 +440,8 @@ void Agent::GotReport(const Report& report) {
     WriteReport(report, spec_.report_file());
   }
   if (workers_->active()) {
-    workers_->Stop(milliseconds(spec_.stop_grace_ms()));
+    StopWorkers(milliseconds(spec_.stop_grace_ms()));
+    if (workers_->ended()) workers_->Finish();
   } else {
     Leave();
   }

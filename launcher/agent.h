@@ -11,6 +11,7 @@
 #include "asio/steady_timer.hpp"
 #include "env/frameworks/variables.h"
 #include "launcher/host.h"
+#include "launcher/mpi/node_service.h"
 #include "launcher/node.h"
 #include "launcher/node_output.h"
 #include "launcher/process/keeper.h"
@@ -76,6 +77,21 @@ class Agent {
   void KeeperLost(const std::string& why);
   void WorkersGone(const std::vector<process::Killed>& killed);
   void OutputDone(const Receipt& receipt, const std::string& problem);
+  void StopWorkers(std::chrono::milliseconds grace);
+  void WorkersEnded();
+  int TakeMasterPort();
+
+  // A job that mpirun starts: agent_mpi.cc.
+  bool is_mpi() const { return spec_.agreement().framework() == FRAMEWORK_MPI; }
+  // Finds out which Open MPI this node has, and then calls `next`.
+  void LookForMpi(std::function<void()> next);
+  void StartMpi();
+  void StartRank(const RankStart& start);
+  void RankEnded(uint32_t rank, const muster::RankEnded& status);
+  void Release();
+  void ServicesGone();
+  env::Variables ServiceVariables() const;
+  mpi::ServiceKeeper ServiceKeeper();
 
   // The end.
   void AwaitSignal();
@@ -98,6 +114,13 @@ class Agent {
   Phase phase_ = Phase::kLocating;
   std::optional<Node> node_;
   std::unique_ptr<WorkerGroup> workers_;
+  Assignment assignment_;  // from RUNNING on
+  std::string interface_;  // over which this node reaches the others
+  std::string own_address_;
+  std::unique_ptr<mpi::ServiceCommand> mpi_probe_;
+  mpi::Version mpi_version_;
+  std::unique_ptr<mpi::NodeService> mpi_;  // from RUNNING on
+  asio::steady_timer services_end_;
   std::unique_ptr<Host> host_;
   std::unique_ptr<rendezvous::NameWait> resolver_;
   std::unique_ptr<rendezvous::Joiner> joiner_;

@@ -22,8 +22,8 @@ namespace {
 using Strings = std::vector<std::string>;
 
 // In the contract, but not in this version.
-const char* const kLater[] = {"check", "collect", "runs", "show",   "logs",
-                              "files", "get",     "env",  "doctor", "rsh"};
+const char* const kLater[] = {"check", "collect", "runs", "show",  "logs",
+                              "files", "get",     "env",  "doctor"};
 
 // Variables that are read elsewhere.
 const char* const kOtherVariables[] = {"MUSTER_TOKEN", "MUSTER_RUN_ID"};
@@ -223,22 +223,38 @@ CommandLine ParseToken(const Strings& arguments) {
                             arguments.size(), " given"));
 }
 
+CommandLine ParseRsh(const Strings& arguments) {
+  if (!arguments.empty() &&
+      (arguments[0] == "--help" || arguments[0] == "-h")) {
+    return Print(RshHelp());
+  }
+  if (arguments.size() < 2 || arguments[0].empty()) {
+    return {UsageErrors{{"muster rsh: needs a host and a command, as in muster "
+                         "rsh node1 hostname"},
+                        "muster rsh --help"},
+            {}};
+  }
+  return {RshCommand{arguments[0], {arguments.begin() + 1, arguments.end()}},
+          {}};
+}
+
 CommandLine NoSuchCommand(const std::string& word) {
   const std::string shown = Printable(word);
   if (IsOneOf(kLater, word)) {
     return Wrong(absl::StrCat("muster ", shown,
                               ": not in this version; the commands are run, "
-                              "sim and token"));
+                              "sim, rsh and token"));
   }
   if (absl::StartsWith(word, "-")) {
     return Wrong(absl::StrCat(
         Printable(word.substr(0, word.find('='))),
-        ": a command comes first: run, sim or token, as in muster run [flags] "
+        ": a command comes first: run, sim, rsh or token, as in muster run "
+        "[flags] "
         "-- COMMAND"));
   }
-  const std::string nearest = Nearest(word, {"run", "sim", "token"});
+  const std::string nearest = Nearest(word, {"run", "sim", "rsh", "token"});
   return Wrong(absl::StrCat(
-      shown, ": no command of muster; the commands are run, sim and token",
+      shown, ": no command of muster; the commands are run, sim, rsh and token",
       nearest.empty() ? "" : absl::StrCat("; did you mean ", nearest, "?")));
 }
 
@@ -275,6 +291,8 @@ CommandLine ParseCommandLine(const Strings& arguments,
     return Print(absl::StrCat("muster ", MUSTER_VERSION, "\n"));
   }
   if (first == "token") return ParseToken(rest);
+  if (first == "rsh") return ParseRsh(rest);
+  if (first == "mpi-rank") return {RankShimCommand{}, {}};
   if (first == "run") return JobParser(Command::kRun, surroundings).Parse(rest);
   if (first == "sim") return JobParser(Command::kSim, surroundings).Parse(rest);
   return NoSuchCommand(first);

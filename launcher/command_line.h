@@ -37,6 +37,15 @@ struct SimCommand {
 // `muster token`: print a fresh token.
 struct TokenCommand {};
 
+// `muster rsh HOST COMMAND...`: run the words on another node of this job.
+struct RshCommand {
+  std::string host;
+  std::vector<std::string> words;  // at least one
+};
+
+// `muster mpi-rank`: for mpirun alone.
+struct RankShimCommand {};
+
 // --help, --version, or `muster` alone: print and leave.
 struct PrintCommand {
   std::string text;
@@ -53,7 +62,8 @@ struct UsageErrors {
 };
 
 struct CommandLine {
-  std::variant<RunCommand, SimCommand, TokenCommand, PrintCommand, UsageErrors>
+  std::variant<RunCommand, SimCommand, TokenCommand, RshCommand,
+               RankShimCommand, PrintCommand, UsageErrors>
       command;
   std::vector<std::string> warnings;  // a line each, for stderr
 };

@@ -25,7 +25,8 @@ constexpr uint32_t kMaxWorkersPerNode = 1024;
 constexpr uint32_t kMaxGpus = 1024;
 
 constexpr Choice<Framework> kFrameworks[] = {{"pytorch", FRAMEWORK_PYTORCH},
-                                             {"plain", FRAMEWORK_PLAIN}};
+                                             {"plain", FRAMEWORK_PLAIN},
+                                             {"mpi", FRAMEWORK_MPI}};
 constexpr Choice<WorkersPerNode> kWorkersPerNode[] = {
     {"auto", WORKERS_PER_NODE_AUTO},
     {"gpu", WORKERS_PER_NODE_GPU},
@@ -152,15 +153,27 @@ absl::Status ReadInsecure(const std::string& value, JobSpec* spec) {
 const Codec kFrameworkCodec = {
     [](const std::string& value, JobSpec* spec) {
       const Framework framework = FromWord(kFrameworks, value);
-      if (value == "tensorflow" || value == "mpi") {
-        return NotInThisVersion("use pytorch or plain");
+      if (value == "tensorflow") {
+        return NotInThisVersion("use pytorch, mpi or plain");
       }
-      if (framework == FRAMEWORK_UNSPECIFIED) return Must("pytorch or plain");
+      if (framework == FRAMEWORK_UNSPECIFIED) {
+        return Must("pytorch, mpi or plain");
+      }
       spec->mutable_agreement()->set_framework(framework);
       return absl::OkStatus();
     },
     [](const JobSpec& spec) {
       return ToWord(kFrameworks, spec.agreement().framework());
+    }};
+
+const Codec kMpiArgumentsCodec = {
+    [](const std::string& value, JobSpec* spec) {
+      spec->mutable_agreement()->add_mpi_arguments(value);
+      return absl::OkStatus();
+    },
+    [](const JobSpec& spec) {
+      return Values(spec.agreement().mpi_arguments().begin(),
+                    spec.agreement().mpi_arguments().end());
     }};
 
 const Codec kNodesCodec = {

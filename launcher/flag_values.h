@@ -7,6 +7,7 @@
 namespace muster::launcher {
 
 extern const Codec kFrameworkCodec;
+extern const Codec kMpiArgumentsCodec;
 extern const Codec kNodesCodec;
 extern const Codec kJobIdCodec;
 extern const Codec kBackendCodec;

@@ -14,10 +14,11 @@ namespace {
 
 const Flag kFlags[] = {
     {.name = "framework",
-     .value = "pytorch|plain",
+     .value = "pytorch|mpi|plain",
      .fallback = "pytorch",
      .help = "What the workers are told: pytorch gives the variables of "
-             "torchrun and of Azure ML, plain only ranks and addresses.",
+             "torchrun and of Azure ML; mpi starts them by one mpirun, for MPI "
+             "and Horovod; plain gives only ranks and addresses.",
      .codec = &kFrameworkCodec},
     {.name = "nnodes",
      .value = "N|MIN:MAX",
@@ -47,6 +48,13 @@ const Flag kFlags[] = {
      .help = "How the workers of PyTorch find each other: over TCP, or by a "
              "file in a directory that all nodes share.",
      .codec = &kInitMethodCodec},
+    {.name = "mpi-arg",
+     .value = "ARG",
+     .default_text = "none",
+     .help = "With --framework mpi: an argument for mpirun; can be given many "
+             "times. In MUSTER_MPI_ARG, one per line.",
+     .repeatable = true,
+     .codec = &kMpiArgumentsCodec},
     {.name = "max-restarts",
      .value = "N",
      .fallback = "0",

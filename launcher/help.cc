@@ -70,6 +70,7 @@ code on every node.
 Commands
   run     the agent of one node; the entrypoint of its container
   sim     a job of N nodes on this machine, to try things out
+  rsh     run a command on another node of a job
   token   print a fresh job token
 
   muster COMMAND --help   the flags of a command, and the exit codes
@@ -91,6 +92,26 @@ constexpr char kTokenHelp[] = R"(Usage: muster token
 
 Prints a fresh job token. Set MUSTER_TOKEN to it on every node of a job, or
 write it to a file for --token-file: only agents with the token can join.
+)";
+
+constexpr char kRshHelp[] = R"(Usage: muster rsh HOST COMMAND...
+
+Runs a command on another node of the job, over the agents' own connection: no
+ssh, no key, no port. HOST is an address or a name of the node, or node<k>. The
+words of COMMAND are joined by spaces and run by /bin/sh there, so what shall
+reach the command as it is needs quotes of its own:
+
+  muster rsh node1 'ls "$HOME"'
+
+Standard input, output and error, the exit status and signals are carried, the
+working directory, and the variables that differ from the agent's own.
+
+It works in jobs of --framework mpi, where mpirun uses it to start its daemons,
+and only for processes of the user who runs the agent.
+
+Exit codes: those of the command, or 128 + its signal; and 69 when this node's
+agent is not there, 75 when the other node is lost or can't run it, 77 when the
+agent refuses.
 )";
 
 // `text` in lines of at most kColumns, each indented.
@@ -135,5 +156,7 @@ std::string CommandHelp(Command command) {
 }
 
 std::string TokenHelp() { return kTokenHelp; }
+
+std::string RshHelp() { return kRshHelp; }
 
 }  // namespace muster::launcher

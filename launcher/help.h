@@ -11,6 +11,7 @@ namespace muster::launcher {
 std::string MainHelp();
 std::string CommandHelp(Command command);
 std::string TokenHelp();
+std::string RshHelp();
 
 }  // namespace muster::launcher
 

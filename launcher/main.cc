@@ -24,6 +24,9 @@
 #include "launcher/command_line.h"
 #include "launcher/exit_codes.h"
 #include "launcher/log.h"
+#include "launcher/mpi/local_socket.h"
+#include "launcher/mpi/rank_shim.h"
+#include "launcher/mpi/rsh.h"
 #include "launcher/process/keeper.h"
 #include "launcher/process/orphans.h"
 #include "launcher/simulate/simulator.h"
@@ -58,10 +61,17 @@ std::string HostName() {
   return name;
 }
 
-bool CurrentDirectoryExists() {
+// "" where it was removed.
+std::string CurrentDirectory() {
   std::error_code error;
-  static_cast<void>(std::filesystem::current_path(error));
-  return !error;
+  const std::filesystem::path path = std::filesystem::current_path(error);
+  return error ? "" : path.string();
+}
+
+// Where the agent of a job of --framework mpi listens; "" outside of one.
+std::string AgentSocket() {
+  const char* name = getenv(mpi::kSocketVariable);
+  return name ? name : "";
 }
 
 absl::StatusOr<rendezvous::Credentials> MakeCredentials(
@@ -167,8 +177,17 @@ int Main(int argc, char** argv) {
     return print->exit_code;
   }
   if (std::holds_alternative<TokenCommand>(line.command)) return PrintToken();
+  if (const auto* rsh = std::get_if<RshCommand>(&line.command)) {
+    return mpi::RunRsh(rsh->host, rsh->words,
+                       {.agent = AgentSocket(),
+                        .environment = environ,
+                        .working_directory = CurrentDirectory()});
+  }
+  if (std::holds_alternative<RankShimCommand>(line.command)) {
+    return mpi::RunRankShim(AgentSocket(), environ);
+  }
 
-  if (!CurrentDirectoryExists()) {
+  if (CurrentDirectory().empty()) {
     return Complain(kNotExecutable,
                     "the working directory was removed; change to another one");
   }

@@ -76,7 +76,8 @@ absl::StatusOr<Node> LookAtNode(const JobSpec& spec,
     return absl::UnavailableError("the system has no random bytes to give");
   }
   return Node{std::move(gpus), spec.pretend_gpus() > 0, std::move(source),
-              *workers,        *std::move(port),        std::move(incarnation)};
+              *workers,        *std::move(port),        std::move(incarnation),
+              std::nullopt};
 }
 
 Hello MakeHello(const JobSpec& spec, const Node& node,
@@ -92,6 +93,7 @@ Hello MakeHello(const JobSpec& spec, const Node& node,
   facts->set_reached(reached);
   facts->set_master_port(node.master_port.port());
   facts->set_pid(getpid());
+  if (node.mpi) *facts->mutable_mpi() = *node.mpi;
   if (!spec.advertise().empty()) {
     facts->set_address(spec.advertise());
   } else if (reached.empty()) {

@@ -3,6 +3,7 @@
 #define MUSTER_LAUNCHER_NODE_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,9 @@ struct Node {
   bool pretend_gpus = false;      // `muster sim --gpus-per-node`
   std::string gpu_source;         // who counted them, for people
   uint32_t workers = 1;
-  env::HeldPort master_port;  // for rank 0, if this node gets it
-  std::string incarnation;    // 16 random bytes
+  env::HeldPort master_port;    // for rank 0, if this node gets it
+  std::string incarnation;      // 16 random bytes
+  std::optional<MpiFacts> mpi;  // --framework mpi, once it was looked for
 };
 
 // Looks at the hardware and holds a port. `inherited` is the environment of

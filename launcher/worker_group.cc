@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "launcher/exit_codes.h"
 #include "launcher/process/orphans.h"
 #include "launcher/process/reaping.h"
 
@@ -46,18 +47,52 @@ WorkerGroup::WorkerGroup(asio::io_context& loop, process::KeeperHandle keeper,
 }
 
 void WorkerGroup::Start(std::vector<WorkerPlan> plans, int held_port) {
-  started_ = true;
-  left_ = plans.size();
-  for (WorkerPlan& plan : plans) workers_[plan.rank];
+  if (!plans.empty()) Expect(plans.front().rank, plans.size());
   for (WorkerPlan& plan : plans) {
-    process::SpawnRequest request;
-    request.id = plan.rank;
-    request.argv = std::move(plan.argv);
-    request.env.assign(plan.environment.begin(), plan.environment.end());
-    if (held_port >= 0)
-      request.held_fds.push_back(std::exchange(held_port, -1));
-    keeper_->Spawn(std::move(request));
+    StartWorker(std::move(plan), std::exchange(held_port, -1));
   }
+}
+
+void WorkerGroup::Expect(uint32_t first_rank, uint32_t count) {
+  started_ = true;
+  left_ = count;
+  for (uint32_t i = 0; i < count; ++i) workers_[first_rank + i];
+}
+
+void WorkerGroup::StartWorker(WorkerPlan plan, int held_port) {
+  workers_[plan.rank].asked = true;
+  process::SpawnRequest request;
+  request.id = plan.rank;
+  request.argv = std::move(plan.argv);
+  request.env.assign(plan.environment.begin(), plan.environment.end());
+  request.processors = std::move(plan.processors);
+  if (held_port >= 0) request.held_fds.push_back(held_port);
+  keeper_->Spawn(std::move(request));
+}
+
+void WorkerGroup::Forgo(const std::string& why) {
+  for (auto& [rank, worker] : workers_) {
+    if (worker.asked || worker.ended) continue;
+    WorkerNotStarted event;
+    event.set_rank(rank);
+    event.set_exit_code(kNotExecutable);
+    event.set_message(why);
+    callbacks_.on_not_started(event);
+    Ended(rank);
+  }
+}
+
+void WorkerGroup::Finish() {
+  if (!gone_) keeper_->Finish();
+}
+
+void WorkerGroup::StartService(process::SpawnRequest request,
+                               process::ProcessCallbacks callbacks) {
+  keeper_->Spawn(std::move(request), std::move(callbacks));
+}
+
+void WorkerGroup::SignalService(uint32_t id, int signo) {
+  keeper_->Signal(id, signo);
 }
 
 void WorkerGroup::Stop(std::chrono::milliseconds grace) {
@@ -137,7 +172,7 @@ void WorkerGroup::Exited(uint32_t rank, pid_t pid, process::ExitStatus status) {
 
 void WorkerGroup::Ended(uint32_t rank) {
   workers_[rank].ended = true;
-  if (--left_ == 0) keeper_->Finish();
+  if (--left_ == 0) callbacks_.on_ended();
 }
 
 void WorkerGroup::KeeperLost(const std::string& why) {

@@ -30,6 +30,8 @@ struct WorkerGroupCallbacks {
   std::function<void(uint32_t rank, bool is_stderr, absl::string_view bytes)>
       on_output;
   std::function<void(uint32_t rank, bool is_stderr)> on_output_end;
+  // Every worker has ended: time for Finish().
+  std::function<void()> on_ended;
   // Every worker has ended, nothing they started is left, and all that they
   // wrote has been handed over. `killed` is what had to be ended for that.
   std::function<void(const std::vector<process::Killed>& killed)> on_gone;
@@ -39,9 +41,9 @@ struct WorkerGroupCallbacks {
 
 // Job: one attempt's workers on this node, by way of the keeper.
 // Life cycle: construct (before there is anything to start, so that the keeper
-// is watched), Start once, await on_gone. Destruction lets the keeper end what
-// is left.
-// Threads: the loop's only; callbacks come there, never inside a call.
+// is watched), Start once, or Expect once and StartWorker for each; await
+// on_ended, Finish, await on_gone. Destruction lets the keeper end what is
+// left. Threads: the loop's only; callbacks come there, never inside a call.
 // Ownership: the loop must outlive this; owns the keeper's socket.
 class WorkerGroup {
  public:
@@ -50,6 +52,22 @@ class WorkerGroup {
 
   // `held_port` stays bound until the exec of the first worker; -1 for none.
   void Start(std::vector<WorkerPlan> plans, int held_port);
+
+  // The same for workers that are started one by one, when somebody asks for
+  // them: first their ranks, then each plan. `held_port` is as above.
+  void Expect(uint32_t first_rank, uint32_t count);
+  void StartWorker(WorkerPlan plan, int held_port);
+  // Those that nobody has asked for yet will not be started: each becomes an
+  // on_not_started with this message, inside the call.
+  void Forgo(const std::string& why);
+
+  // Ends whatever the workers and services have left behind; on_gone follows.
+  void Finish();
+
+  // Processes beside the workers, which Stop and SignalAll leave alone.
+  void StartService(process::SpawnRequest request,
+                    process::ProcessCallbacks callbacks);
+  void SignalService(uint32_t id, int signo);
 
   // SIGTERM, and SIGKILL after the grace. Called again it can only be sooner.
   void Stop(std::chrono::milliseconds grace);
@@ -67,6 +85,8 @@ class WorkerGroup {
 
   // Started and not yet gone.
   bool active() const { return started_ && !gone_; }
+  // Started, and every worker has ended.
+  bool ended() const { return started_ && left_ == 0; }
 
  private:
   struct Worker {
@@ -74,6 +94,7 @@ class WorkerGroup {
     std::unique_ptr<streams::PipeReader> err;
     streams::StderrTail tail;
     int64_t pid = 0;
+    bool asked = false;  // the keeper was asked to start it
     bool ended = false;
   };
 

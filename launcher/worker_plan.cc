@@ -7,9 +7,11 @@
 
 namespace muster::launcher {
 
-absl::StatusOr<std::vector<WorkerPlan>> PlanWorkers(
-    const JobSpec& spec, const Node& node, const Assignment& assignment,
-    const std::string& interface, const env::Variables& inherited) {
+absl::StatusOr<WorkerPlan> PlanWorker(const JobSpec& spec, const Node& node,
+                                      const Assignment& assignment,
+                                      const std::string& interface,
+                                      const env::Variables& inherited,
+                                      uint32_t local_rank) {
   env::EnvironmentSources sources;
   sources.inherited = inherited;
   for (const Variable& variable : spec.worker_env()) {
@@ -31,20 +33,29 @@ absl::StatusOr<std::vector<WorkerPlan>> PlanWorkers(
   place.backend = BackendOf(spec, node);
   place.init_method = spec.agreement().init_method();
 
+  place.local_rank = local_rank;
+  place.rank = assignment.first_rank() + local_rank;
+  absl::StatusOr<env::Variables> environment =
+      env::WorkerEnvironment(spec.agreement().framework(), place, sources);
+  if (!environment.ok()) return environment.status();
+  WorkerPlan plan;
+  plan.rank = place.rank;
+  plan.environment = *std::move(environment);
+  for (const std::string& argument : spec.agreement().command()) {
+    plan.argv.push_back(env::ExpandVariables(argument, plan.environment));
+  }
+  return plan;
+}
+
+absl::StatusOr<std::vector<WorkerPlan>> PlanWorkers(
+    const JobSpec& spec, const Node& node, const Assignment& assignment,
+    const std::string& interface, const env::Variables& inherited) {
   std::vector<WorkerPlan> plans;
   for (uint32_t local_rank = 0; local_rank < node.workers; ++local_rank) {
-    place.local_rank = local_rank;
-    place.rank = assignment.first_rank() + local_rank;
-    absl::StatusOr<env::Variables> environment =
-        env::WorkerEnvironment(spec.agreement().framework(), place, sources);
-    if (!environment.ok()) return environment.status();
-    WorkerPlan plan;
-    plan.rank = place.rank;
-    plan.environment = *std::move(environment);
-    for (const std::string& argument : spec.agreement().command()) {
-      plan.argv.push_back(env::ExpandVariables(argument, plan.environment));
-    }
-    plans.push_back(std::move(plan));
+    absl::StatusOr<WorkerPlan> plan =
+        PlanWorker(spec, node, assignment, interface, inherited, local_rank);
+    if (!plan.ok()) return plan.status();
+    plans.push_back(*std::move(plan));
   }
   return plans;
 }

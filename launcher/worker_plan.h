@@ -18,6 +18,7 @@ struct WorkerPlan {
   uint32_t rank = 0;
   std::vector<std::string> argv;
   env::Variables environment;
+  std::string processors;  // a cpu_set_t; "" for all
 };
 
 // The workers of this node, by local rank. `inherited` is the agent's own
@@ -26,6 +27,13 @@ struct WorkerPlan {
 absl::StatusOr<std::vector<WorkerPlan>> PlanWorkers(
     const JobSpec& spec, const Node& node, const Assignment& assignment,
     const std::string& interface, const env::Variables& inherited);
+
+// One of them alone, where each has its own `inherited` environment.
+absl::StatusOr<WorkerPlan> PlanWorker(const JobSpec& spec, const Node& node,
+                                      const Assignment& assignment,
+                                      const std::string& interface,
+                                      const env::Variables& inherited,
+                                      uint32_t local_rank);
 
 }  // namespace muster::launcher
 

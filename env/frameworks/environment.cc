@@ -98,6 +98,7 @@ absl::StatusOr<Variables> WorkerEnvironment(Framework framework,
     case FRAMEWORK_PYTORCH:
       given = PytorchVariables(placement);
       break;
+    case FRAMEWORK_MPI:
     case FRAMEWORK_PLAIN:
       given = PlainVariables(placement);
       break;

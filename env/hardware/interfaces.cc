@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <optional>
@@ -75,6 +76,12 @@ std::string Text(const sockaddr* address, socklen_t size) {
              : "";
 }
 
+int PrefixLength(const sockaddr* mask) {
+  if (mask == nullptr || mask->sa_family != AF_INET) return 0;
+  return std::popcount(
+      reinterpret_cast<const sockaddr_in*>(mask)->sin_addr.s_addr);
+}
+
 bool IsLoopbackV4(const SocketAddress& address) {
   if (address.storage.ss_family != AF_INET) return false;
   const auto* v4 = reinterpret_cast<const sockaddr_in*>(&address.storage);
@@ -115,7 +122,8 @@ absl::StatusOr<std::vector<InterfaceAddress>> ListInterfaces() {
     interfaces.push_back({.name = at->ifa_name,
                           .address = Text(at->ifa_addr, size),
                           .loopback = (at->ifa_flags & IFF_LOOPBACK) != 0,
-                          .up = (at->ifa_flags & IFF_UP) != 0});
+                          .up = (at->ifa_flags & IFF_UP) != 0,
+                          .prefix_length = PrefixLength(at->ifa_netmask)});
   }
   return interfaces;
 }

@@ -21,6 +21,7 @@ struct InterfaceAddress {
   std::string address;
   bool loopback = false;
   bool up = false;
+  int prefix_length = 0;  // of its IPv4 network, in bits; 0 for IPv6
 };
 
 // All addresses of this node, in the kernel's order.

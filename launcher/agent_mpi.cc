@@ -1,0 +1,213 @@
+// The agent's part in a job that mpirun starts.
+#include <fcntl.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "env/hardware/network.h"
+#include "launcher/agent.h"
+#include "launcher/exit_codes.h"
+#include "launcher/log.h"
+#include "launcher/process/spawn.h"
+#include "launcher/text.h"
+#include "launcher/worker_plan.h"
+
+namespace muster::launcher {
+namespace {
+
+// After the coordinator's release; what does not end by itself is ended then.
+constexpr std::chrono::seconds kServicesEnd{5};
+
+constexpr uint32_t kProbeId = mpi::kFirstServiceId - 1;
+
+// Where Open MPI's shared memory belongs to one node of the job, and how one
+// rank copies from another: the kernel lets no unrelated process do it
+// directly, as ranks are in a container without the right to trace.
+constexpr char kVaderDirectory[] = "OMPI_MCA_btl_vader_backing_directory";
+constexpr char kVaderCopy[] = "OMPI_MCA_btl_vader_single_copy_mechanism";
+
+std::string ValueOf(const env::Variables& variables, const std::string& name) {
+  const auto found = variables.find(name);
+  return found == variables.end() ? "" : found->second;
+}
+
+// What an outer mpirun has set describes another job.
+bool IsOfAnotherMpirun(const std::string& name) {
+  return absl::StartsWith(name, "OMPI_COMM_WORLD_") ||
+         absl::StartsWith(name, "PMIX_") || absl::StartsWith(name, "PMI_");
+}
+
+// "10.0.0.0/24" when all nodes are in the network of this one; else "".
+std::string CommonNetwork(const std::string& own_address,
+                          const Assignment& assignment) {
+  const absl::StatusOr<env::Network> network = env::NetworkOf(own_address);
+  if (!network.ok()) return "";
+  for (const Peer& peer : assignment.peers()) {
+    if (!network->Contains(peer.address())) return "";
+  }
+  return network->ToString();
+}
+
+}  // namespace
+
+env::Variables Agent::ServiceVariables() const {
+  env::Variables variables = inherited_;
+  std::erase_if(variables, [](const auto& entry) {
+    return absl::StartsWith(entry.first, "MUSTER_") ||
+           IsOfAnotherMpirun(entry.first);
+  });
+  for (const Variable& variable : spec_.worker_env()) {
+    variables[variable.name()] = variable.value();
+  }
+  return variables;
+}
+
+mpi::ServiceKeeper Agent::ServiceKeeper() {
+  return {.spawn =
+              [this](process::SpawnRequest request,
+                     process::ProcessCallbacks callbacks) {
+                workers_->StartService(std::move(request),
+                                       std::move(callbacks));
+              },
+          .signal = [this](uint32_t id,
+                           int signo) { workers_->SignalService(id, signo); }};
+}
+
+void Agent::LookForMpi(std::function<void()> next) {
+  node_->mpi.emplace();
+  const env::Variables variables = ServiceVariables();
+  const std::string path = ValueOf(variables, "PATH");
+  const auto problem = [this](int exit_code, const std::string& text) {
+    node_->mpi->set_problem(text);
+    node_->mpi->set_exit_code(exit_code);
+  };
+  const auto missing = [=](const std::string& program) {
+    problem(kNotFound,
+            absl::StrCat(program, " was not found in PATH (", path,
+                         "); install Open MPI, or add its bin directory"));
+  };
+  if (process::FindProgram("mpirun", path, AT_FDCWD).error != 0) {
+    missing("mpirun");
+    return next();
+  }
+  auto output = std::make_shared<std::string>();
+  mpi_probe_ = std::make_unique<mpi::ServiceCommand>(
+      loop_, ServiceKeeper(), kProbeId,
+      mpi::ServiceCommand::Callbacks{
+          .on_reply =
+              [=, this](const RemoteReply& reply) {
+                if (reply.has_output()) *output += reply.output().data();
+                if (!reply.has_end()) return;
+                const absl::StatusOr<mpi::Version> version =
+                    mpi::ParseVersion(*output);
+                if (!version.ok()) {
+                  problem(kConfig, std::string(version.status().message()));
+                } else if (process::FindProgram(version->daemon(), path,
+                                                AT_FDCWD)
+                               .error != 0) {
+                  missing(version->daemon());
+                } else {
+                  mpi_version_ = *version;
+                  node_->mpi->set_version(version->text);
+                }
+                next();
+              },
+          .on_exited = [](pid_t, process::ExitStatus, const std::string&) {}});
+  process::SpawnRequest request;
+  request.argv = {"mpirun", "--version"};
+  request.env.assign(variables.begin(), variables.end());
+  mpi_probe_->Start(std::move(request));
+}
+
+void Agent::StartMpi() {
+  mpi::NodeServiceOptions options;
+  options.run_id = assignment_.run_id();
+  options.node_rank = assignment_.node_rank();
+  options.peers.assign(assignment_.peers().begin(), assignment_.peers().end());
+  options.first_rank = assignment_.first_rank();
+  options.workers = node_->workers;
+  options.version = mpi_version_;
+  options.network = CommonNetwork(own_address_, assignment_);
+  options.mpirun_arguments.assign(spec_.agreement().mpi_arguments().begin(),
+                                  spec_.agreement().mpi_arguments().end());
+  options.environment = ServiceVariables();
+  options.program = std::filesystem::read_symlink("/proc/self/exe").string();
+  options.working_directory = std::filesystem::current_path().string();
+  absl::StatusOr<std::unique_ptr<mpi::NodeService>> service =
+      mpi::NodeService::Start(
+          loop_, ServiceKeeper(), std::move(options),
+          {.send_frame =
+               [this](RemoteFrame frame) {
+                 AgentMessage message;
+                 *message.mutable_remote() = std::move(frame);
+                 SendToCoordinator(std::move(message));
+               },
+           .on_service_ended =
+               [this](const ServiceEnded& event) {
+                 AgentMessage message;
+                 *message.mutable_service_ended() = event;
+                 SendToCoordinator(std::move(message));
+               },
+           .on_rank_start = [this](const RankStart& s) { StartRank(s); },
+           .on_line =
+               [](const std::string& line) {
+                 spdlog::info("mpirun: {}", Printable(line));
+               },
+           .on_idle = [this] { ServicesGone(); }});
+  if (!service.ok()) {
+    FailNode(std::string(service.status().message()));
+    WorkersGone({});
+    return;
+  }
+  mpi_ = *std::move(service);
+  workers_->Expect(assignment_.first_rank(), node_->workers);
+}
+
+void Agent::StartRank(const RankStart& start) {
+  env::Variables variables;
+  for (const Variable& variable : start.environment()) {
+    variables[variable.name()] = variable.value();
+  }
+  // That of the services is theirs alone.
+  variables.erase("TMPDIR");
+  const auto directory = inherited_.find("TMPDIR");
+  if (directory != inherited_.end()) variables.insert(*directory);
+  variables.emplace(kVaderDirectory, mpi_->directory());
+  variables.emplace(kVaderCopy, "none");
+
+  const uint32_t local_rank = start.rank() - assignment_.first_rank();
+  absl::StatusOr<WorkerPlan> plan =
+      PlanWorker(spec_, *node_, assignment_, interface_, variables, local_rank);
+  if (!plan.ok()) {
+    FailNode(std::string(plan.status().message()));
+    return;
+  }
+  plan->processors = start.processors();
+  workers_->StartWorker(*std::move(plan),
+                        local_rank == 0 ? TakeMasterPort() : -1);
+}
+
+void Agent::RankEnded(uint32_t rank, const muster::RankEnded& status) {
+  if (mpi_) mpi_->RankEnded(rank, status);
+}
+
+void Agent::Release() {
+  if (!mpi_) return;
+  services_end_.expires_after(kServicesEnd);
+  services_end_.async_wait([this](asio::error_code error) {
+    if (!error) workers_->Finish();
+  });
+  mpi_->Release();
+}
+
+void Agent::ServicesGone() {
+  services_end_.cancel();
+  if (workers_->ended()) workers_->Finish();
+}
+
+}  // namespace muster::launcher

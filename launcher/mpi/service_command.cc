@@ -1,0 +1,215 @@
+#include "launcher/mpi/service_command.h"
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include "asio/buffer.hpp"
+
+namespace muster::mpi {
+
+ServiceCommand::ServiceCommand(asio::io_context& loop,
+                               const ServiceKeeper& keeper, uint32_t id,
+                               Callbacks callbacks)
+    : loop_(loop),
+      keeper_(keeper),
+      id_(id),
+      callbacks_(std::move(callbacks)),
+      input_(loop),
+      drain_(loop) {}
+
+ServiceCommand::~ServiceCommand() { *alive_ = false; }
+
+void ServiceCommand::Start(process::SpawnRequest request) {
+  request.id = id_;
+  request.service = true;
+  request.piped_stdin = true;
+  keeper_.spawn(
+      std::move(request),
+      {.on_spawned =
+           [this, alive = alive_](pid_t pid, process::ProcessPipes pipes) {
+             if (*alive) {
+               Spawned(pid, pipes);
+             } else {
+               close(pipes.stdin_fd);
+               close(pipes.stdout_fd);
+               close(pipes.stderr_fd);
+             }
+           },
+       .on_spawn_failed =
+           [this, alive = alive_](const process::SpawnFailure& why) {
+             if (*alive) NotSpawned(why);
+           },
+       .on_exited =
+           [this, alive = alive_](process::ExitStatus status) {
+             if (*alive) Exited(status);
+           }});
+}
+
+void ServiceCommand::Handle(const RemoteRequest& request) {
+  switch (request.body_case()) {
+    case RemoteRequest::kInput:
+      pending_input_ += request.input().data();
+      input_ends_ |= request.input().end();
+      WriteInput();
+      break;
+    case RemoteRequest::kOutputCredit:
+      Credit(request.output_credit());
+      break;
+    case RemoteRequest::kSignal:
+    case RemoteRequest::kHangUp: {
+      const int signo =
+          request.has_signal() ? static_cast<int>(request.signal()) : SIGTERM;
+      if (pid_ != 0) {
+        keeper_.signal(id_, signo);
+      } else {
+        early_signal_ = signo;
+      }
+      break;
+    }
+    case RemoteRequest::kStart:
+    case RemoteRequest::BODY_NOT_SET:
+      break;
+  }
+}
+
+void ServiceCommand::Spawned(pid_t pid, process::ProcessPipes pipes) {
+  pid_ = pid;
+  open_pipes_ = 2;
+  out_ = Read(false, pipes.stdout_fd);
+  err_ = Read(true, pipes.stderr_fd);
+  input_.assign(pipes.stdin_fd);
+  input_.native_non_blocking(true);
+  if (early_signal_) keeper_.signal(id_, *early_signal_);
+  WriteInput();
+}
+
+void ServiceCommand::NotSpawned(const process::SpawnFailure& failure) {
+  const auto alive = alive_;
+  callbacks_.on_exited(0, process::ExitStatus::Exited(failure.ExitCode()),
+                       failure.Message());
+  if (!*alive) return;
+  RemoteReply reply;
+  reply.mutable_end()->set_problem(failure.Message());
+  callbacks_.on_reply(std::move(reply));
+}
+
+void ServiceCommand::Exited(process::ExitStatus status) {
+  status_ = status;
+  const auto alive = alive_;
+  err_->DrainNow();
+  callbacks_.on_exited(pid_, status, std::string(tail_.bytes()));
+  if (!*alive) return;
+  drain_.expires_after(kRemoteDrain);
+  drain_.async_wait([this, alive](asio::error_code error) {
+    if (*alive && !error) Abandon();
+  });
+  MaybeEnd();
+}
+
+std::unique_ptr<streams::PipeReader> ServiceCommand::Read(bool is_stderr,
+                                                          int fd) {
+  return std::make_unique<streams::PipeReader>(
+      loop_, buffer_, fd,
+      streams::PipeReader::Callbacks{
+          .on_bytes =
+              [this, is_stderr](absl::string_view bytes) {
+                GotOutput(is_stderr, bytes);
+              },
+          .on_end = [this] { OutputEnded(); }});
+}
+
+void ServiceCommand::GotOutput(bool is_stderr, absl::string_view bytes) {
+  if (is_stderr) tail_.Append(bytes);
+  unacknowledged_ += bytes.size();
+  for (; !bytes.empty();
+       bytes.remove_prefix(std::min(bytes.size(), kRemoteChunk))) {
+    RemoteReply reply;
+    reply.mutable_output()->set_is_stderr(is_stderr);
+    const absl::string_view chunk = bytes.substr(0, kRemoteChunk);
+    reply.mutable_output()->set_data(chunk.data(), chunk.size());
+    callbacks_.on_reply(std::move(reply));
+  }
+  if (unacknowledged_ >= kRemoteWindow && !paused_) {
+    paused_ = true;
+    out_->Pause();
+    err_->Pause();
+  }
+}
+
+void ServiceCommand::Credit(size_t bytes) {
+  unacknowledged_ -= std::min(unacknowledged_, bytes);
+  if (!paused_ || unacknowledged_ >= kRemoteWindow) return;
+  paused_ = false;
+  out_->Resume();
+  err_->Resume();
+}
+
+void ServiceCommand::OutputEnded() {
+  --open_pipes_;
+  MaybeEnd();
+}
+
+// While the window is full the reader on the other side is merely slow.
+void ServiceCommand::Abandon() {
+  if (paused_) {
+    drain_.expires_after(kRemoteDrain);
+    drain_.async_wait([this, alive = alive_](asio::error_code error) {
+      if (*alive && !error) Abandon();
+    });
+    return;
+  }
+  const auto alive = alive_;
+  out_->Abandon();
+  if (*alive) err_->Abandon();
+}
+
+void ServiceCommand::MaybeEnd() {
+  if (!status_ || open_pipes_ > 0) return;
+  drain_.cancel();
+  RemoteReply reply;
+  if (status_->signaled()) {
+    reply.mutable_end()->set_signal(status_->signal());
+  } else {
+    reply.mutable_end()->set_exit_code(status_->code());
+  }
+  callbacks_.on_reply(std::move(reply));
+}
+
+void ServiceCommand::WriteInput() {
+  if (!input_.is_open() || writing_) return;
+  if (input_broken_) {
+    // Nobody reads it, which is the command's own affair: the sender must not
+    // wait for a window that never opens.
+    const size_t lost = std::exchange(pending_input_, {}).size() +
+                        std::exchange(in_flight_, {}).size();
+    if (lost == 0) return;
+    RemoteReply reply;
+    reply.set_input_credit(lost);
+    callbacks_.on_reply(std::move(reply));
+    return;
+  }
+  if (pending_input_.empty() && in_flight_.empty()) {
+    if (input_ends_) input_.close();
+    return;
+  }
+  writing_ = true;
+  if (in_flight_.empty()) in_flight_ = std::exchange(pending_input_, {});
+  input_.async_write_some(
+      asio::buffer(in_flight_),
+      [this, alive = alive_](asio::error_code error, size_t written) {
+        if (!*alive) return;
+        writing_ = false;
+        if (error) {
+          input_broken_ = true;
+        } else {
+          in_flight_.erase(0, written);
+          RemoteReply reply;
+          reply.set_input_credit(written);
+          callbacks_.on_reply(std::move(reply));
+        }
+        WriteInput();
+      });
+}
+
+}  // namespace muster::mpi

@@ -1,0 +1,35 @@
+// What mpirun and its daemons are to the rest of the agent.
+#ifndef MUSTER_LAUNCHER_MPI_SERVICES_H_
+#define MUSTER_LAUNCHER_MPI_SERVICES_H_
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+#include "launcher/process/keeper_client.h"
+
+namespace muster::mpi {
+
+// How a process beside the workers is started and signalled: by the keeper, of
+// which somebody else is the owner.
+struct ServiceKeeper {
+  std::function<void(process::SpawnRequest, process::ProcessCallbacks)> spawn;
+  std::function<void(uint32_t id, int signo)> signal;
+};
+
+// Ids of processes in the keeper: workers have their global ranks.
+inline constexpr uint32_t kFirstServiceId = 0x8000'0000;
+
+// Bytes of a remote command's stream that may be on their way without a
+// credit, and the most that one frame carries.
+inline constexpr size_t kRemoteWindow = 128 * 1024;
+inline constexpr size_t kRemoteChunk = 16 * 1024;
+
+// How long the output of a remote command is awaited after its end, where
+// something that it has started holds its pipes.
+inline constexpr std::chrono::milliseconds kRemoteDrain{500};
+
+}  // namespace muster::mpi
+
+#endif  // MUSTER_LAUNCHER_MPI_SERVICES_H_
