@@ -42,6 +42,12 @@ void WriteReport(const Report& report, const std::string& path) {
   if (!file) spdlog::error("--report {}: {}", path, strerror(errno));
 }
 
+// Whether a process of that name is mpirun's or one of its helpers.
+bool IsOpenMpis(const std::string& name) {
+  return name == "mpirun" || name == "orted" || name == "prted" ||
+         name == "muster" || name == "sh";
+}
+
 // As Azure's job preparation did: a script may write there without asking.
 void MakeDirectory(const std::string& path) {
   std::error_code error;
@@ -154,7 +160,7 @@ void Agent::Received(const CoordinatorMessage& message) {
       if (mpi_) mpi_->Received(message.remote());
       break;
     case CoordinatorMessage::kRelease:
-      Release();
+      Release(message.release().failed());
       break;
     case CoordinatorMessage::kReport:
       concluded_ = true;
@@ -257,11 +263,12 @@ void Agent::StartWorkers(const Assignment& assignment) {
   phase_ = Phase::kRunning;
   assignment_ = assignment;
   const uint32_t first = assignment.first_rank();
-  spdlog::info("node {} of {}: {} of {}, master {}:{}, backend {}",
+  spdlog::info("node {} of {}: {} of {}, master {}:{}, {}",
                assignment.node_rank(), assignment.node_count(),
                RankRange(first, node_->workers), assignment.world_size(),
                assignment.master_address(), assignment.master_port(),
-               BackendOf(spec_, *node_));
+               is_mpi() ? absl::StrCat("Open MPI ", mpi_version_.text)
+                        : absl::StrCat("backend ", BackendOf(spec_, *node_)));
   own_address_ = assignment.node_rank() == 0
                      ? assignment.master_address()
                      : MakeHello(spec_, *node_, reached_).node().address();
@@ -316,6 +323,7 @@ int Agent::TakeMasterPort() {
 }
 
 void Agent::StopWorkers(milliseconds grace) {
+  stopping_ = true;
   if (mpi_) {
     mpi_->CloseDoor();
     workers_->Forgo("the job was stopped before mpirun had started it");
@@ -349,11 +357,14 @@ void Agent::KeeperLost(const std::string& why) {
 
 void Agent::WorkersGone(const std::vector<process::Killed>& killed) {
   for (const process::Killed& process : killed) {
-    spdlog::warn("ended pid {} ({}), which a worker had left behind{}",
-                 process.pid, process.name,
-                 process.gone ? ""
-                              : "; it does not die: a driver or a file "
-                                "system hangs");
+    // mpirun's processes end when it does, at their own pace.
+    spdlog::log(mpi_ && IsOpenMpis(process.name) ? spdlog::level::debug
+                                                 : spdlog::level::warn,
+                "ended pid {} ({}), which a worker had left behind{}",
+                process.pid, process.name,
+                process.gone ? ""
+                             : "; it does not die: a driver or a file "
+                               "system hangs");
   }
   phase_ = Phase::kDraining;
   if (report_) {

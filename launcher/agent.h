@@ -88,7 +88,7 @@ class Agent {
   void StartMpi();
   void StartRank(const RankStart& start);
   void RankEnded(uint32_t rank, const muster::RankEnded& status);
-  void Release();
+  void Release(bool failed);
   void ServicesGone();
   env::Variables ServiceVariables() const;
   mpi::ServiceKeeper ServiceKeeper();
@@ -121,6 +121,7 @@ class Agent {
   mpi::Version mpi_version_;
   std::unique_ptr<mpi::NodeService> mpi_;  // from RUNNING on
   asio::steady_timer services_end_;
+  bool stopping_ = false;
   std::unique_ptr<Host> host_;
   std::unique_ptr<rendezvous::NameWait> resolver_;
   std::unique_ptr<rendezvous::Joiner> joiner_;

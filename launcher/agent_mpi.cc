@@ -155,8 +155,11 @@ void Agent::StartMpi() {
                },
            .on_rank_start = [this](const RankStart& s) { StartRank(s); },
            .on_line =
-               [](const std::string& line) {
-                 spdlog::info("mpirun: {}", Printable(line));
+               [this](const std::string& line) {
+                 // Of an end that muster has decided, mpirun knows nothing new.
+                 spdlog::log(
+                     stopping_ ? spdlog::level::debug : spdlog::level::info,
+                     "mpirun: {}", Printable(line));
                },
            .on_idle = [this] { ServicesGone(); }});
   if (!service.ok()) {
@@ -196,13 +199,13 @@ void Agent::RankEnded(uint32_t rank, const muster::RankEnded& status) {
   if (mpi_) mpi_->RankEnded(rank, status);
 }
 
-void Agent::Release() {
+void Agent::Release(bool failed) {
   if (!mpi_) return;
   services_end_.expires_after(kServicesEnd);
   services_end_.async_wait([this](asio::error_code error) {
     if (!error) workers_->Finish();
   });
-  mpi_->Release();
+  mpi_->Release(failed);
 }
 
 void Agent::ServicesGone() {

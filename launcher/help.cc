@@ -107,7 +107,8 @@ Standard input, output and error, the exit status and signals are carried, the
 working directory, and the variables that differ from the agent's own.
 
 It works in jobs of --framework mpi, where mpirun uses it to start its daemons,
-and only for processes of the user who runs the agent.
+and only for processes of the user who runs the agent. Beside a job it finds the
+agent by itself; with several jobs on the host MUSTER_AGENT_SOCKET names one.
 
 Exit codes: those of the command, or 128 + its signal; and 69 when this node's
 agent is not there, 75 when the other node is lost or can't run it, 77 when the

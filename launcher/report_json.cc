@@ -26,6 +26,7 @@ Json CauseToJson(const Cause& cause) {
   if (cause.has_local_rank()) json["local_rank"] = cause.local_rank();
   if (cause.has_node()) json["node"] = cause.node();
   if (!cause.host().empty()) json["host"] = cause.host();
+  if (!cause.service().empty()) json["service"] = cause.service();
   if (cause.has_pid()) json["pid"] = cause.pid();
   if (cause.has_exit_code()) json["exit_code"] = cause.exit_code();
   if (cause.has_signal()) json["signal"] = cause.signal();

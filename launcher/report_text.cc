@@ -59,6 +59,12 @@ std::string Who(const Cause& cause) {
       words.push_back(absl::StrCat("(", absl::StrJoin(more, ", "), ")"));
     }
     if (cause.has_node() || !cause.host().empty()) words.push_back("on");
+  } else if (!cause.service().empty()) {
+    words.push_back(cause.service());
+    if (cause.has_pid()) {
+      words.push_back(absl::StrCat("(pid ", cause.pid(), ")"));
+    }
+    words.push_back("on");
   }
   const std::string host = Printable(cause.host());
   if (cause.has_node()) {
@@ -117,10 +123,14 @@ absl::string_view ExitCodeMeaning(const Report& report) {
   if (report.result() == RESULT_SUCCEEDED) return "every worker ended with 0";
   switch (report.first_cause().kind()) {
     case CAUSE_EXIT:
-      return "the first failing worker's own code";
+      return report.first_cause().service().empty()
+                 ? "the first failing worker's own code"
+                 : "the code of what starts the workers";
     case CAUSE_SIGNAL:
     case CAUSE_OOM:
-      return "128 + the signal that killed the first worker";
+      return report.first_cause().service().empty()
+                 ? "128 + the signal that killed the first worker"
+                 : "128 + the signal that killed what starts the workers";
     case CAUSE_SPAWN:
       return report.exit_code() == kNotFound ? "the command is not found"
                                              : "the command cannot be executed";

@@ -66,42 +66,34 @@ Gang::ServiceFailure Gang::DescribeService(const Node& node,
                                            const muster::ServiceEnded& event,
                                            Moment now) const {
   const std::string what = absl::StrCat(
-      event.name(), " on node ", node.member.assignment.node_rank(), " (",
-      node.member.facts.host_name(), "), which ",
-      IsLauncher(event) ? "starts the ranks" : "starts that node's ranks", ",");
-  Cause cause;
-  uint32_t exit_code = 0;
+      "it starts ", IsLauncher(event) ? "the ranks" : "that node's ranks");
+  Cause cause = CauseOn(node, CAUSE_EXIT, "", now);
+  uint32_t exit_code = event.exit_code();
   if (event.has_signal()) {
-    cause = CauseOn(node, CAUSE_SIGNAL,
-                    absl::StrCat(what, " died of signal ", event.signal(), "; ",
-                                 SignalHint(event.signal())),
-                    now);
+    cause.set_kind(CAUSE_SIGNAL);
     cause.set_signal(event.signal());
+    cause.set_message(absl::StrCat(what, "; ", SignalHint(event.signal())));
     exit_code = 128 + event.signal();
   } else if (event.pid() == 0) {
-    cause = CauseOn(node, CAUSE_SPAWN,
-                    absl::StrCat(what, " could not be started"), now);
-    exit_code = event.exit_code();
-  } else if (event.exit_code() == 0) {
-    cause = CauseOn(node, CAUSE_EXIT,
-                    absl::StrCat(what, " ended before the ranks had: ", to_end_,
-                                 " of ", report_.world_size(), " were left"),
-                    now);
-    cause.set_exit_code(0);
-    exit_code = 1;
+    cause.set_kind(CAUSE_SPAWN);
+    cause.set_message(event.stderr_tail());
   } else {
-    cause = CauseOn(
-        node, CAUSE_EXIT,
-        released_
-            ? absl::StrCat(what, " ended with exit code ", event.exit_code(),
-                           " although every rank ended with 0; its "
-                           "last words say why")
-            : absl::StrCat(what, " ended with exit code ", event.exit_code(),
-                           "; its last words say why"),
-        now);
     cause.set_exit_code(event.exit_code());
-    exit_code = event.exit_code();
+    if (event.exit_code() == 0) {
+      exit_code = 1;
+      cause.set_message(
+          absl::StrCat(what, " and ended before they had: ", to_end_, " of ",
+                       report_.world_size(), " were left"));
+    } else if (released_) {
+      cause.set_message(absl::StrCat(
+          what,
+          ", and failed although every rank had ended with 0; its last words "
+          "say why"));
+    } else {
+      cause.set_message(absl::StrCat(what, "; its last words say why"));
+    }
   }
+  cause.set_service(event.name());
   if (event.pid() != 0) cause.set_pid(event.pid());
   SetTail(event.stderr_tail(), &cause);
   return {std::move(cause), exit_code, now.at};
@@ -120,7 +112,7 @@ void Gang::Release(Moment now, Outbox* out) {
   }
   suspicion_.reset();
   CoordinatorMessage message;
-  message.mutable_release();
+  message.mutable_release()->set_failed(report_.has_first_cause());
   Broadcast(message, out);
 }
 
@@ -149,9 +141,10 @@ void Gang::TickServices(Moment now, Outbox* out) {
   }
   if (released_ && launcher_running() && now.at - *released_ >= kLauncherEnd) {
     launcher_ = Launcher::kEnded;
-    Fail(CauseOn(nodes_.front(), CAUSE_EXIT,
-                 "mpirun did not end after its ranks had; it was killed", now),
-         1, now, out);
+    Cause cause = CauseOn(nodes_.front(), CAUSE_EXIT,
+                          "it did not end after its ranks had", now);
+    cause.set_service("mpirun");
+    Fail(std::move(cause), 1, now, out);
   }
   Advance(now, out);
 }

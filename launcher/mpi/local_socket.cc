@@ -7,15 +7,22 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <fstream>
+#include <iterator>
+#include <map>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 
 namespace muster::mpi {
 namespace {
 
 constexpr uint16_t kMessage = 1;
+constexpr char kPrefix[] = "muster-agent/";
 
 }  // namespace
 
@@ -31,13 +38,46 @@ bool FromFrame(const process::Frame& frame,
   return frame.type == kMessage && message->ParseFromString(frame.payload);
 }
 
-absl::StatusOr<process::UniqueFd> ConnectToAgent(const std::string& name) {
-  if (name.empty()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(kSocketVariable,
-                     " is not set: this works only inside a job of "
-                     "--framework mpi, for mpirun and what it starts"));
+std::string SocketName(const std::string& run_id, uint32_t node_rank,
+                       const std::string& unique) {
+  return absl::StrCat(kPrefix, run_id, "/", node_rank, "/", unique);
+}
+
+std::vector<std::string> AgentsIn(absl::string_view proc_net_unix) {
+  // By run: the lowest node's rank and its socket.
+  std::map<std::string, std::pair<uint32_t, std::string>> first;
+  for (const absl::string_view line : absl::StrSplit(proc_net_unix, '\n')) {
+    // "@" stands for the NUL of an abstract name.
+    const size_t at = line.find(absl::StrCat(" @", kPrefix));
+    if (at == absl::string_view::npos) continue;
+    const std::string name(line.substr(at + 2));
+    const std::vector<std::string> parts = absl::StrSplit(name, '/');
+    uint32_t rank = 0;
+    if (parts.size() != 4 || !absl::SimpleAtoi(parts[2], &rank)) continue;
+    const auto [it, is_new] = first.try_emplace(parts[1], rank, name);
+    if (!is_new && rank < it->second.first) it->second = {rank, name};
   }
+  std::vector<std::string> names;
+  for (const auto& [run, agent] : first) names.push_back(agent.second);
+  return names;
+}
+
+absl::StatusOr<std::string> ChooseAgent(const std::string& variable) {
+  if (!variable.empty()) return variable;
+  std::ifstream file("/proc/net/unix");
+  const std::vector<std::string> agents =
+      AgentsIn(std::string(std::istreambuf_iterator<char>(file), {}));
+  if (agents.size() == 1) return agents.front();
+  if (agents.empty()) {
+    return absl::FailedPreconditionError(
+        "no job of --framework mpi runs on this host");
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("more than one job runs on this host; set ", kSocketVariable,
+                   " to one of ", absl::StrJoin(agents, ", ")));
+}
+
+absl::StatusOr<process::UniqueFd> ConnectToAgent(const std::string& name) {
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
   process::UniqueFd socket(

@@ -42,6 +42,12 @@ muster::ServiceEnded Ended(const std::string& name, pid_t pid,
   return event;
 }
 
+std::string FirstWord(const std::string& command) {
+  const std::vector<std::string> words =
+      absl::StrSplit(command, ' ', absl::SkipEmpty());
+  return words.empty() ? "" : words.front();
+}
+
 // The daemon of Open MPI that a command line from mpirun starts; "" for a
 // command of the user's.
 std::string DaemonIn(const std::string& command) {
@@ -101,9 +107,8 @@ absl::Status NodeService::Open() {
         absl::StrCat("no link to ", options_.program, ": ", strerror(errno)));
   }
   // The directory's name is unique on this host, and so is this one.
-  socket_name_ =
-      absl::StrCat("muster-agent-", options_.run_id, "-", options_.node_rank,
-                   directory_.substr(directory_.rfind('-')));
+  socket_name_ = SocketName(options_.run_id, options_.node_rank,
+                            directory_.substr(directory_.rfind('-') + 1));
   auto server = LocalServer::Listen(
       loop_, socket_name_,
       {.on_request = [this](LocalServer::Peer peer,
@@ -138,12 +143,13 @@ void NodeService::StartMpirun() {
   request.argv = MpirunCommand(options);
   const Environment environment = ServiceEnvironment();
   request.env.assign(environment.begin(), environment.end());
-  ++services_;
+  const uint32_t id = NextId();
+  services_.insert(id);
   mpirun_ = std::make_unique<ServiceCommand>(
-      loop_, keeper_, NextId(),
+      loop_, keeper_, id,
       ServiceCommand::Callbacks{
           .on_reply =
-              [this](const RemoteReply& reply) {
+              [this, id](const RemoteReply& reply) {
                 if (reply.has_output()) {
                   GotLines(reply.output().data());
                   RemoteRequest credit;
@@ -152,7 +158,7 @@ void NodeService::StartMpirun() {
                 }
                 if (reply.has_end()) {
                   GotLines("\n");
-                  ServiceOver();
+                  ServiceOver(id);
                 }
               },
           .on_exited =
@@ -312,13 +318,16 @@ void NodeService::RankEnded(uint32_t rank, const muster::RankEnded& status) {
 
 void NodeService::CloseDoor() { closed_ = true; }
 
-void NodeService::Release() {
+void NodeService::Release(bool failed) {
   closed_ = true;
   if (std::exchange(released_, true)) return;
+  if (failed) {
+    for (const uint32_t id : services_) keeper_.signal(id, SIGKILL);
+  }
   for (const auto& [rank, entry] : ranks_) {
     if (entry.ended) TellShim(entry.peer, *entry.ended);
   }
-  if (services_ == 0) callbacks_.on_idle();
+  if (services_.empty()) callbacks_.on_idle();
 }
 
 // ---- What other nodes ask for ----
@@ -346,6 +355,7 @@ void NodeService::Received(const RemoteFrame& frame) {
 
 void NodeService::Execute(const RemoteFrame& frame) {
   const RemoteStart& start = frame.request().start();
+  const std::string daemon = DaemonIn(start.command());
   Environment environment = ServiceEnvironment();
   for (const std::string& name : start.unset()) environment.erase(name);
   for (const Variable& variable : start.set()) {
@@ -357,7 +367,11 @@ void NodeService::Execute(const RemoteFrame& frame) {
     environment[name] = own.at(name);
   }
   process::SpawnRequest request;
-  request.argv = {"/bin/sh", "-c", start.command()};
+  // In the shell's place, so that the daemon's own end is seen.
+  const bool is_plain =
+      !daemon.empty() && absl::StrContains(FirstWord(start.command()), daemon);
+  request.argv = {"/bin/sh", "-c",
+                  absl::StrCat(is_plain ? "exec " : "", start.command())};
   request.env.assign(environment.begin(), environment.end());
   request.working_directory = start.working_directory();
 
@@ -366,25 +380,24 @@ void NodeService::Execute(const RemoteFrame& frame) {
   back.set_opener(frame.opener());
   back.set_executor(options_.node_rank);
   back.set_exchange(frame.exchange());
-  const std::string daemon = DaemonIn(start.command());
-  if (!daemon.empty()) ++services_;
+  const uint32_t id = NextId();
+  if (!daemon.empty()) services_.insert(id);
   auto& command = executions_[key];
   command = std::make_unique<ServiceCommand>(
-      loop_, keeper_, NextId(),
+      loop_, keeper_, id,
       ServiceCommand::Callbacks{
           .on_reply =
-              [this, key, back, daemon](RemoteReply reply) {
+              [this, id, key, back](RemoteReply reply) {
                 const bool end = reply.has_end();
                 RemoteFrame answer = back;
                 *answer.mutable_reply() = std::move(reply);
                 callbacks_.send_frame(std::move(answer));
                 if (!end) return;
                 // Not inside its own callback.
-                asio::post(loop_, [this, alive = alive_, key,
-                                   was_daemon = !daemon.empty()] {
+                asio::post(loop_, [this, alive = alive_, id, key] {
                   if (!*alive) return;
                   executions_.erase(key);
-                  if (was_daemon) ServiceOver();
+                  ServiceOver(id);
                 });
               },
           .on_exited =
@@ -396,9 +409,9 @@ void NodeService::Execute(const RemoteFrame& frame) {
   command->Start(std::move(request));
 }
 
-void NodeService::ServiceOver() {
-  --services_;
-  if (released_ && services_ == 0) callbacks_.on_idle();
+void NodeService::ServiceOver(uint32_t id) {
+  if (services_.erase(id) == 0) return;  // a command of the user's
+  if (released_ && services_.empty()) callbacks_.on_idle();
 }
 
 }  // namespace muster::mpi

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -75,7 +76,9 @@ class NodeService {
   void RankEnded(uint32_t rank, const muster::RankEnded& status);
   // No rank is started any more; those whose shims come will be told so.
   void CloseDoor();
-  void Release();
+  // With `failed` the services are killed: what they still do is of no use,
+  // and mpirun needs seconds to notice that.
+  void Release(bool failed);
 
   // A directory of this node's own, for what Open MPI keeps in memory. Two
   // nodes on one host must not share it.
@@ -106,7 +109,7 @@ class NodeService {
   void TellShim(LocalServer::Peer peer, const muster::RankEnded& status);
 
   void Execute(const RemoteFrame& frame);
-  void ServiceOver();
+  void ServiceOver(uint32_t id);
   uint32_t NextId() { return next_id_++; }
 
   asio::io_context& loop_;
@@ -127,7 +130,8 @@ class NodeService {
     std::optional<muster::RankEnded> ended;
   };
   std::map<uint32_t, Rank> ranks_;  // those whose shims have come
-  size_t services_ = 0;             // processes that have not ended
+  // Processes that have not ended: mpirun, and daemons for other nodes.
+  std::set<uint32_t> services_;
   bool closed_ = false;
   bool released_ = false;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

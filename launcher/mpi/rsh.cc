@@ -77,8 +77,8 @@ class Rsh {
                          {signals_.get(), POLLIN, 0},
                          {reads_input ? STDIN_FILENO : -1, POLLIN, 0}};
       if (poll(polled, 3, -1) < 0) continue;
-      if (polled[1].revents != 0 && !ForwardSignals()) break;
-      if (polled[2].revents != 0 && !ForwardInput()) break;
+      if (polled[1].revents != 0) ForwardSignals();
+      if (polled[2].revents != 0) ForwardInput();
       if (polled[0].revents != 0) {
         LocalReply reply;
         if (!line_.Receive(&reply)) break;
@@ -89,31 +89,32 @@ class Rsh {
   }
 
  private:
-  bool Send(RemoteRequest request) {
+  // A failure shows in what can be received: the agent may have said why.
+  void Send(RemoteRequest request) {
     LocalRequest message;
     *message.mutable_remote() = std::move(request);
-    return line_.Send(message);
+    line_.Send(message);
   }
 
-  bool ForwardSignals() {
+  void ForwardSignals() {
     signalfd_siginfo info;
-    if (read(signals_.get(), &info, sizeof info) != sizeof info) return true;
+    if (read(signals_.get(), &info, sizeof info) != sizeof info) return;
     RemoteRequest request;
     request.set_signal(info.ssi_signo);
-    return Send(std::move(request));
+    Send(std::move(request));
   }
 
-  bool ForwardInput() {
+  void ForwardInput() {
     std::string bytes(std::min(kRemoteChunk, kRemoteWindow - in_flight_), '\0');
     const ssize_t size = read(STDIN_FILENO, bytes.data(), bytes.size());
-    if (size < 0 && (errno == EINTR || errno == EAGAIN)) return true;
+    if (size < 0 && (errno == EINTR || errno == EAGAIN)) return;
     bytes.resize(size > 0 ? static_cast<size_t>(size) : 0);
     input_over_ = bytes.empty();
     in_flight_ += bytes.size();
     RemoteRequest request;
     request.mutable_input()->set_end(input_over_);
     request.mutable_input()->set_data(std::move(bytes));
-    return Send(std::move(request));
+    Send(std::move(request));
   }
 
   std::optional<int> Handle(const LocalReply& reply) {
@@ -158,7 +159,11 @@ int TakeSignals() {
 
 int RunRsh(const std::string& host, const std::vector<std::string>& words,
            const RshSurroundings& surroundings) {
-  absl::StatusOr<process::UniqueFd> socket = ConnectToAgent(surroundings.agent);
+  const absl::StatusOr<std::string> agent = ChooseAgent(surroundings.agent);
+  if (!agent.ok()) {
+    return Complain(kUnreachable, std::string(agent.status().message()));
+  }
+  absl::StatusOr<process::UniqueFd> socket = ConnectToAgent(*agent);
   if (!socket.ok()) {
     return Complain(kUnreachable, std::string(socket.status().message()));
   }

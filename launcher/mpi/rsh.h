@@ -9,7 +9,7 @@ namespace muster::mpi {
 
 // What the process finds around it.
 struct RshSurroundings {
-  std::string agent;                    // MUSTER_AGENT_SOCKET
+  std::string agent;                    // MUSTER_AGENT_SOCKET; may be ""
   const char* const* environment = {};  // ended by nullptr
   std::string working_directory;
 };
