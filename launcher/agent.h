@@ -11,6 +11,7 @@
 #include "asio/steady_timer.hpp"
 #include "env/frameworks/variables.h"
 #include "launcher/host.h"
+#include "launcher/job_temp.h"
 #include "launcher/node.h"
 #include "launcher/node_output.h"
 #include "launcher/process/keeper.h"
@@ -55,6 +56,7 @@ class Agent {
   };
 
   // Locating and joining: agent_join.cc.
+  void LookAtDirectories();
   void Locate();
   void Decide(const rendezvous::HostingAnswer& answer);
   void StartHost(const rendezvous::HostingAnswer& answer);
@@ -71,6 +73,7 @@ class Agent {
   // The workers.
   void MakeWorkers(process::KeeperHandle keeper);
   void StartWorkers(const Assignment& assignment);
+  void MakeJobTemp(const Assignment& assignment);
   // Tells the coordinator that this node can't go on.
   void FailNode(const std::string& why);
   void KeeperLost(const std::string& why);
@@ -78,6 +81,7 @@ class Agent {
   void OutputDone(const Receipt& receipt, const std::string& problem);
 
   // The end.
+  void RemoveFiles();
   void AwaitSignal();
   void GotSignal(int signo);
   // The verdict of this node alone.
@@ -106,6 +110,8 @@ class Agent {
   rendezvous::Liveness coordinator_alive_;
   rendezvous::Instant last_beat_{};
   std::unique_ptr<NodeOutput> output_;
+  std::optional<JobTemp> job_temp_;
+  std::string init_file_;  // this node's to remove; "" for none
   std::optional<Report> report_;
   bool concluded_ = false;  // the coordinator has given its verdict
   uint32_t urgency_ = 0;    // signals that ask for the end

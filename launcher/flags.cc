@@ -123,6 +123,31 @@ const Flag kFlags[] = {
      .group = Group::kWorkers,
      .repeatable = true,
      .codec = &kWorkerEnvCodec},
+    {.name = "input",
+     .value = "NAME=DIR",
+     .default_text = "none",
+     .help = "A directory to read from, given to the workers as "
+             "AZ_BATCHAI_INPUT_NAME; must be there on every node. Can be given "
+             "many times; in MUSTER_INPUT, one per line.",
+     .group = Group::kWorkers,
+     .repeatable = true,
+     .codec = &kInputCodec},
+    {.name = "output",
+     .value = "NAME=DIR",
+     .default_text = "none",
+     .help = "A directory to write to, given to the workers as "
+             "AZ_BATCHAI_OUTPUT_NAME; made where it is missing. Can be given "
+             "many times; in MUSTER_OUTPUT, one per line.",
+     .group = Group::kWorkers,
+     .repeatable = true,
+     .codec = &kOutputCodec},
+    {.name = "shared-dir",
+     .value = "DIR",
+     .default_text = "none",
+     .help = "A directory that all nodes share, given to the workers as "
+             "AZ_BATCHAI_SHARED_JOB_TEMP.",
+     .group = Group::kWorkers,
+     .codec = &kSharedDirCodec},
     {.name = "gpu-binding",
      .value = "none|one",
      .fallback = "none",

@@ -22,6 +22,7 @@
 #include "env/frameworks/environment.h"
 #include "launcher/agent.h"
 #include "launcher/command_line.h"
+#include "launcher/directories.h"
 #include "launcher/exit_codes.h"
 #include "launcher/log.h"
 #include "launcher/process/keeper.h"
@@ -106,8 +107,9 @@ absl::StatusOr<Prepared> Prepare(const JobSpec& spec,
   return prepared;
 }
 
-int RunAgent(const JobSpec& spec, Prepared prepared) {
+int RunAgent(JobSpec spec, Prepared prepared) {
   StartLog(spec.host_name());
+  MakeDirectoriesAbsolute(std::filesystem::current_path().string(), &spec);
   absl::StatusOr<rendezvous::Credentials> credentials =
       MakeCredentials(spec, prepared.token.token);
   if (!credentials.ok()) {

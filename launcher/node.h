@@ -22,7 +22,14 @@ struct Node {
   uint32_t workers = 1;
   env::HeldPort master_port;  // for rank 0, if this node gets it
   std::string incarnation;    // 16 random bytes
+  std::string problem;        // why workers can't run here; "" if they can
 };
+
+// The hardware alone, and how many workers it gets: a Node with neither port
+// nor incarnation, for who only wants to know.
+// Errors: InvalidArgument as below.
+absl::StatusOr<Node> LookAtHardware(const JobSpec& spec,
+                                    const env::Variables& inherited);
 
 // Looks at the hardware and holds a port. `inherited` is the environment of
 // this process.

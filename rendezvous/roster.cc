@@ -14,6 +14,7 @@ namespace muster::rendezvous {
 namespace {
 
 constexpr size_t kNamesShown = 8;
+constexpr uint32_t kExitUsage = 64;
 constexpr uint32_t kExitRendezvous = 69;
 constexpr uint32_t kExitConfig = 78;
 
@@ -87,6 +88,12 @@ Outbox Roster::Hello(SessionId session, const muster::Hello& hello,
   body->set_joined(joined_.size());
   body->set_expected(max_nodes());
   out.push_back(std::move(welcome));
+  if (!hello.node().problem().empty() && joined_.size() < max_nodes()) {
+    NotifyAll(absl::StrCat(hello.node().host_name(),
+                           " can't take part: ", hello.node().problem(),
+                           "; the job ends once all nodes are here"),
+              &out);
+  }
   if (joined_.size() == max_nodes()) {
     Seal(now, &out);
   } else if (joined_.size() >= min_nodes() && !last_call_) {
@@ -188,6 +195,7 @@ Outbox Roster::Tick(Moment now) {
 }
 
 void Roster::Seal(Moment now, Outbox* out) {
+  if (FailOnProblems(now, out)) return;
   std::vector<SessionId> sessions;
   std::vector<NodeFacts> facts;
   for (const auto& [session, node] : joined_) {
@@ -225,21 +233,53 @@ void Roster::Seal(Moment now, Outbox* out) {
   state_ = State::kSealed;
 }
 
+bool Roster::FailOnProblems(Moment now, Outbox* out) {
+  std::vector<NodeFacts> facts;
+  for (const auto& [session, node] : joined_) facts.push_back(node);
+  Cause cause;
+  std::vector<std::string> others;
+  for (const size_t i : OrderNodes(facts)) {
+    const NodeFacts& node = facts[i];
+    if (node.problem().empty()) continue;
+    if (!cause.message().empty()) {
+      others.push_back(node.host_name());
+      continue;
+    }
+    cause.set_kind(CAUSE_CONFIG);
+    cause.set_host(node.host_name());
+    if (node.has_node_rank()) cause.set_node(node.node_rank());
+    cause.set_at_unix_ms(now.unix_ms);
+    cause.set_message(absl::StrCat(node.host_name(), ": ", node.problem()));
+  }
+  if (cause.message().empty()) return false;
+  if (!others.empty()) {
+    absl::StrAppend(cause.mutable_message(), "; and something of the kind on ",
+                    Some(std::move(others)), ", see their own output");
+  }
+  Fail(std::move(cause), kExitUsage, now, out);
+  return true;
+}
+
 void Roster::Fail(CauseKind kind, uint32_t exit_code,
                   const std::string& message, Moment now, Outbox* out) {
+  Cause cause;
+  cause.set_kind(kind);
+  cause.set_host(options_.our_host);
+  cause.set_at_unix_ms(now.unix_ms);
+  cause.set_message(message);
+  Fail(std::move(cause), exit_code, now, out);
+}
+
+void Roster::Fail(Cause cause, uint32_t exit_code, Moment now, Outbox* out) {
   state_ = State::kFailed;
   join_seconds_ = Seconds(now.at - start_);
-  report_.set_result(kind == CAUSE_CANCELLED ? RESULT_CANCELLED
-                                             : RESULT_FAILED);
+  report_.set_result(cause.kind() == CAUSE_CANCELLED ? RESULT_CANCELLED
+                                                     : RESULT_FAILED);
   report_.set_exit_code(exit_code);
   report_.set_run_id(options_.run_id);
   report_.set_nodes(joined_.size());
   report_.mutable_durations()->set_join(join_seconds_);
-  Cause* cause = report_.mutable_first_cause();
-  cause->set_kind(kind);
-  cause->set_host(options_.our_host);
-  cause->set_at_unix_ms(now.unix_ms);
-  cause->set_message(message);
+  *report_.mutable_first_cause() = std::move(cause);
   for (const auto& [session, node] : joined_) {
     Send send{session, {}};
     *send.message.mutable_report() = report_;
