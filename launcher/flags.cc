@@ -33,7 +33,8 @@ const Flag kFlags[] = {
     {.name = "gpus-per-node",
      .value = "N",
      .default_text = "0",
-     .help = "GPUs that each simulated node pretends to have.",
+     .help = "GPUs that each simulated node pretends to have, or that muster "
+             "env takes each node to have.",
      .scope = Scope::kSimOnly,
      .codec = &kPretendGpusCodec},
     {.name = "backend",
@@ -272,11 +273,19 @@ size_t Distance(absl::string_view a, absl::string_view b) {
 }  // namespace
 
 absl::string_view CommandName(Command command) {
-  return command == Command::kRun ? "run" : "sim";
+  switch (command) {
+    case Command::kRun:
+      return "run";
+    case Command::kSim:
+      return "sim";
+    case Command::kEnv:
+      return "env";
+  }
+  return "";
 }
 
 bool Flag::BelongsTo(Command command) const {
-  return scope == Scope::kBoth ||
+  return scope == Scope::kBoth || command == Command::kEnv ||
          (scope == Scope::kRunOnly) == (command == Command::kRun);
 }
 

@@ -24,9 +24,11 @@
 #include "launcher/command_line.h"
 #include "launcher/directories.h"
 #include "launcher/exit_codes.h"
+#include "launcher/job_plan.h"
 #include "launcher/log.h"
 #include "launcher/process/keeper.h"
 #include "launcher/process/orphans.h"
+#include "launcher/show_env.h"
 #include "launcher/simulate/simulator.h"
 #include "rendezvous/credentials.h"
 #include "rendezvous/token.h"
@@ -154,6 +156,22 @@ int PrintToken() {
   return kSuccess;
 }
 
+int ShowEnvironment(const EnvCommand& command) {
+  JobSpec spec = command.spec;
+  MakeDirectoriesAbsolute(std::filesystem::current_path().string(), &spec);
+  const absl::StatusOr<JobPlan> plan =
+      JobPlan::Make(std::move(spec), env::ParseEnvironment(environ));
+  if (!plan.ok()) return Complain(kUsage, std::string(plan.status().message()));
+  const Writer write = [](absl::string_view text) {
+    fwrite(text.data(), 1, text.size(), stdout);
+  };
+  const absl::Status shown = command.json
+                                 ? ShowAsJson(*plan, command.decisions, write)
+                                 : ShowAsText(*plan, command.decisions, write);
+  if (!shown.ok()) return Complain(kUsage, std::string(shown.message()));
+  return kSuccess;
+}
+
 int Main(int argc, char** argv) {
   const CommandLine line = ParseCommandLine(
       {argv + 1, argv + argc}, {ReadVariables(environ), HostName()});
@@ -173,6 +191,9 @@ int Main(int argc, char** argv) {
   if (!CurrentDirectoryExists()) {
     return Complain(kNotExecutable,
                     "the working directory was removed; change to another one");
+  }
+  if (const auto* env = std::get_if<EnvCommand>(&line.command)) {
+    return ShowEnvironment(*env);
   }
   const auto* sim = std::get_if<SimCommand>(&line.command);
   const JobSpec& spec =

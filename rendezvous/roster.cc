@@ -249,7 +249,7 @@ bool Roster::FailOnProblems(Moment now, Outbox* out) {
     cause.set_host(node.host_name());
     if (node.has_node_rank()) cause.set_node(node.node_rank());
     cause.set_at_unix_ms(now.unix_ms);
-    cause.set_message(absl::StrCat(node.host_name(), ": ", node.problem()));
+    cause.set_message(node.problem());
   }
   if (cause.message().empty()) return false;
   if (!others.empty()) {
