@@ -325,6 +325,13 @@ std::string Roster::Missing() const {
   } else {
     absl::StrAppend(&out, "; missing: ", max_nodes() - joined_.size());
   }
+  std::vector<std::string> unable;
+  for (const auto& [session, node] : joined_) {
+    if (!node.problem().empty()) unable.push_back(node.host_name());
+  }
+  if (!unable.empty()) {
+    absl::StrAppend(&out, "; can't take part: ", Some(std::move(unable)));
+  }
   std::vector<std::string> mute;
   for (const auto& [session, peer] : silent_) mute.push_back(peer);
   if (!mute.empty()) {
