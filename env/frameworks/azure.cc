@@ -75,6 +75,9 @@ FrameworkVariables AzureVariables(const Placement& placement) {
   if (!placement.job_temp.empty()) {
     result.defaults["AZ_BATCHAI_JOB_TEMP"] = placement.job_temp;
   }
+  if (!placement.interface.empty()) {
+    result.defaults["NCCL_SOCKET_IFNAME"] = placement.interface;
+  }
   return result;
 }
 

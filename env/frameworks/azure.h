@@ -27,7 +27,8 @@ namespace muster::env {
 //   AZ_BATCH_MASTER_NODE: the same address and port as MASTER_ADDR and
 //   MASTER_PORT, so that it does not matter from which a script reads them.
 // Defaults: AZ_BATCHAI_JOB_TEMP, as a directory of the platform's own will do
-// as well.
+// as well; and the interface, if known, as NCCL_SOCKET_IFNAME, which scripts
+// read without asking whether it is there.
 //
 // Left out on purpose: AZUREML_RUN_ID, AZUREML_RUN_TOKEN, the experiment's id
 // and the services' addresses. With them Azure's SDK would try to call a

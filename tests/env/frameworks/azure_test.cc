@@ -67,9 +67,15 @@ TEST(AzureVariables, WithoutATemporaryDirectoryNothingNamesIt) {
   Placement placement = Alone();
   placement.job_temp = "";
   placement.host_file = "";
+  placement.interface = "";
   EXPECT_THAT(AzureVariables(placement).defaults, IsEmpty());
   EXPECT_THAT(AzureVariables(placement).facts,
               Not(Contains(Key("AZ_BATCHAI_MPI_HOST_FILE"))));
+}
+
+TEST(AzureVariables, NameTheInterfaceThatScriptsAskFor) {
+  EXPECT_EQ(AzureVariables(TwoByTwo(0, 0)).defaults.at("NCCL_SOCKET_IFNAME"),
+            "eth0");
 }
 
 TEST(AzureFactNames, HoldEveryFact) {

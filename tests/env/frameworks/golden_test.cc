@@ -31,6 +31,8 @@ struct Golden {
   std::vector<Placement> placements;
 };
 
+void PrintTo(const Golden& golden, std::ostream* out) { *out << golden.name; }
+
 std::vector<Golden> AllGolden() {
   const auto one_gpu_each = [](Placement* placement) {
     placement->one_gpu_each = true;
