@@ -12,7 +12,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "env/frameworks/pytorch.h"
 #include "env/hardware/interfaces.h"
 #include "launcher/exit_codes.h"
 #include "launcher/log.h"
@@ -270,7 +269,7 @@ void Agent::StartWorkers(const Assignment& assignment) {
                 OutputDone(receipt, problem);
               }});
 
-  MakeJobTemp(assignment);
+  MakeFiles(assignment);
   absl::StatusOr<std::vector<WorkerPlan>> plans =
       PlanWorkers(spec_, *node_, assignment, interface, inherited_,
                   job_temp_ ? job_temp_->path() : "");
@@ -283,30 +282,10 @@ void Agent::StartWorkers(const Assignment& assignment) {
   MakeDirectory(spec_.output_dir());
   const int held_port = node_->master_port.ReleaseFd();
   if (assignment.node_rank() == 0) {
-    init_file_ = env::InitFile(spec_.agreement().init_method(),
-                               assignment.run_id(), assignment.attempt());
     workers_->Start(*std::move(plans), held_port);
   } else {
     close(held_port);
     workers_->Start(*std::move(plans), -1);
-  }
-}
-
-// Without a place for it the variables that name it are missing, which few
-// scripts ask for: no reason to fail.
-void Agent::MakeJobTemp(const Assignment& assignment) {
-  if (spec_.agreement().framework() == FRAMEWORK_PLAIN) return;
-  const auto base = inherited_.find("TMPDIR");
-  absl::StatusOr<JobTemp> made = JobTemp::Make(
-      base == inherited_.end() || base->second.empty() ? "/tmp" : base->second,
-      absl::StrCat("muster-", assignment.run_id(), "-node",
-                   assignment.node_rank()),
-      NodesOf(assignment));
-  if (made.ok()) {
-    job_temp_ = *std::move(made);
-  } else {
-    spdlog::warn("{}; the workers go without AZ_BATCHAI_JOB_TEMP",
-                 std::string(made.status().message()));
   }
 }
 
@@ -353,14 +332,6 @@ void Agent::OutputDone(const Receipt& receipt, const std::string& problem) {
 }
 
 // ---- The end ----
-
-// Called when no worker of any node needs them any more.
-void Agent::RemoveFiles() {
-  job_temp_.reset();
-  // PyTorch removes it only after a good end, and a directory that many jobs
-  // share would fill up.
-  if (!init_file_.empty()) unlink(init_file_.c_str());
-}
 
 void Agent::AwaitSignal() {
   signals_.async_wait([this](asio::error_code error, int signo) {

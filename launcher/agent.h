@@ -55,8 +55,12 @@ class Agent {
     kLeaving
   };
 
-  // Locating and joining: agent_join.cc.
+  // Files: agent_files.cc.
   void LookAtDirectories();
+  void MakeFiles(const Assignment& assignment);
+  void RemoveFiles();
+
+  // Locating and joining: agent_join.cc.
   void Locate();
   void Decide(const rendezvous::HostingAnswer& answer);
   void StartHost(const rendezvous::HostingAnswer& answer);
@@ -73,7 +77,6 @@ class Agent {
   // The workers.
   void MakeWorkers(process::KeeperHandle keeper);
   void StartWorkers(const Assignment& assignment);
-  void MakeJobTemp(const Assignment& assignment);
   // Tells the coordinator that this node can't go on.
   void FailNode(const std::string& why);
   void KeeperLost(const std::string& why);
@@ -81,7 +84,6 @@ class Agent {
   void OutputDone(const Receipt& receipt, const std::string& problem);
 
   // The end.
-  void RemoveFiles();
   void AwaitSignal();
   void GotSignal(int signo);
   // The verdict of this node alone.

@@ -1,5 +1,4 @@
-// The agent's first two phases: what it can offer, who hosts the coordinator,
-// and how to reach it.
+// The agent's first two phases: who hosts the coordinator, and how to reach it.
 #include <string>
 #include <utility>
 #include <vector>
@@ -7,7 +6,6 @@
 #include "absl/status/status.h"
 #include "env/hardware/interfaces.h"
 #include "launcher/agent.h"
-#include "launcher/directories.h"
 #include "launcher/exit_codes.h"
 #include "launcher/log.h"
 #include "rendezvous/hosting.h"
@@ -16,21 +14,6 @@ namespace muster::launcher {
 
 using rendezvous::Hosting;
 using rendezvous::HostingAnswer;
-
-// A node that can't use its directories says so when all are there, since
-// otherwise the others would wait for it until --rdzv-timeout is over.
-void Agent::LookAtDirectories() {
-  const absl::Status usable = PrepareDirectories(spec_);
-  if (!usable.ok()) {
-    node_->problem = std::string(usable.message());
-    if (spec_.agreement().max_nodes() == 1) {
-      Fail(CAUSE_CONFIG, kUsage, node_->problem);
-      return;
-    }
-    spdlog::error("{}; the job ends once all nodes are here", node_->problem);
-  }
-  Locate();
-}
 
 void Agent::Locate() {
   rendezvous::HostingQuestion question{
