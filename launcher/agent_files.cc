@@ -48,6 +48,7 @@ void Agent::MakeFiles(const Assignment& assignment) {
       NodesOf(assignment));
   if (made.ok()) {
     job_temp_ = *std::move(made);
+    workers_->RemoveAtEnd(job_temp_->path());
   } else {
     // Few scripts ask for it: no reason to fail.
     spdlog::warn("{}; the workers go without AZ_BATCHAI_JOB_TEMP",

@@ -24,6 +24,16 @@ std::string AddressOf(const JobSpec& spec, uint32_t node_rank) {
   return alone ? "127.0.0.1" : absl::StrCat("<node", node_rank, ">");
 }
 
+// A node like `model` with this many workers.
+Node NodeWith(const Node& model, uint32_t workers) {
+  Node node;
+  node.gpus = model.gpus;
+  node.pretend_gpus = model.pretend_gpus;
+  node.gpu_source = model.gpu_source;
+  node.workers = workers;
+  return node;
+}
+
 }  // namespace
 
 JobPlan::JobPlan(JobSpec spec, env::Variables inherited, Node model)
@@ -33,13 +43,15 @@ JobPlan::JobPlan(JobSpec spec, env::Variables inherited, Node model)
   const uint32_t nodes = spec_.agreement().max_nodes();
   assignment_.set_run_id(spec_.run_id().empty() ? kRunId : spec_.run_id());
   assignment_.set_node_count(nodes);
-  assignment_.set_world_size(nodes * model_.workers);
   assignment_.set_master_address(AddressOf(spec_, 0));
+  uint32_t world_size = 0;
   for (uint32_t node_rank = 0; node_rank < nodes; ++node_rank) {
     Peer* peer = assignment_.add_peers();
     peer->set_address(AddressOf(spec_, node_rank));
     peer->set_workers(model_.workers);
+    world_size += peer->workers();
   }
+  assignment_.set_world_size(world_size);
 }
 
 absl::StatusOr<JobPlan> JobPlan::Make(JobSpec spec, env::Variables inherited) {
@@ -65,16 +77,17 @@ absl::StatusOr<std::vector<PlannedRank>> JobPlan::RanksOf(
   assignment.set_node_rank(node_rank);
   uint32_t first_rank = 0;
   for (uint32_t other = 0; other < node_rank; ++other) {
-    first_rank += assignment.peers(other).workers();
+    first_rank += assignment.peers(static_cast<int>(other)).workers();
   }
   assignment.set_first_rank(first_rank);
+  const Peer& peer = assignment_.peers(static_cast<int>(node_rank));
   const std::string interface =
-      env::InterfaceOf(assignment.peers(node_rank).address())
-          .value_or(nodes() > 1 ? kInterface : "");
+      env::InterfaceOf(peer.address()).value_or(nodes() > 1 ? kInterface : "");
 
   std::vector<PlannedRank> ranks;
   for (const env::Placement& place :
-       PlaceWorkers(spec_, model_, assignment, interface, kJobTemp)) {
+       PlaceWorkers(spec_, NodeWith(model_, peer.workers()), assignment,
+                    interface, kJobTemp)) {
     absl::StatusOr<env::ExplainedVariables> explained = env::ExplainEnvironment(
         spec_.agreement().framework(), place,
         {.inherited = inherited_, .user = UserVariables(spec_)});

@@ -13,8 +13,7 @@ namespace muster::launcher {
 // Job: AZ_BATCHAI_JOB_TEMP, for the workers to write to, with the host file
 // of the job in it.
 // Life cycle: Make(); the directory goes with the object, and all that is in
-// it. An agent that is killed leaves it behind, in the system's temporary
-// directory.
+// it. Where the agent is killed, its keeper removes it.
 // Threads: none of its own; use from one thread at a time.
 // Ownership: owns the directory; move-only; a moved-from object owns nothing.
 class JobTemp {

@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -19,6 +20,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "env/frameworks/environment.h"
 #include "launcher/agent.h"
 #include "launcher/command_line.h"
@@ -169,6 +171,10 @@ int ShowEnvironment(const EnvCommand& command) {
                                  ? ShowAsJson(*plan, command.decisions, write)
                                  : ShowAsText(*plan, command.decisions, write);
   if (!shown.ok()) return Complain(kUsage, std::string(shown.message()));
+  if (fflush(stdout) != 0) {
+    return Complain(kInternal, absl::StrCat("the output can't be written: ",
+                                            strerror(errno)));
+  }
   return kSuccess;
 }
 

@@ -117,6 +117,13 @@ TEST_F(Env, ExpandsTheCommandOfEachRank) {
       AllOf(HasSubstr("train --rank 0\n"), HasSubstr("train --rank 1\n")));
 }
 
+TEST_F(Env, OutputThatCannotBeWrittenIsSaid) {
+  Subprocess muster({.argv = {"/bin/sh", "-c", "exec \"$0\" env >/dev/full",
+                              MusterBinary()}});
+  EXPECT_EQ(muster.Wait(), Code(70));
+  EXPECT_THAT(muster.Err(), HasSubstr("No space left"));
+}
+
 TEST_F(Env, MistakesAreUsageErrors) {
   Subprocess flags(Muster({"env", "--nnodes", "none"}));
   EXPECT_EQ(flags.Wait(), Code(64));

@@ -1,5 +1,7 @@
 // Azure's contract as a script meets it: the helpers that everybody copied, the
 // host file, directories by name.
+#include <signal.h>
+
 #include <map>
 #include <string>
 #include <vector>
@@ -116,6 +118,19 @@ TEST_F(SimAzure, TheTemporaryDirectoryGoesAfterAFailureToo) {
                                        "[ $RANK != 2 ] || exit 5; sleep 60")));
   EXPECT_EQ(sim.Wait(), Code(5)) << sim.Text();
   EXPECT_EQ(MustRun({.argv = {"ls", "-A", temp_.path()}}), "");
+}
+
+TEST_F(SimAzure, TheTemporaryDirectoryGoesWhenTheAgentIsKilled) {
+  Command command = Sim({}, Shell("echo x >$AZ_BATCHAI_JOB_TEMP/x; echo up; "
+                                  "sleep 60"));
+  command.argv[1] = "run";
+  Subprocess agent(command);
+  ASSERT_TRUE(agent.WaitForOutput("[0] up")) << agent.Text();
+  EXPECT_NE(MustRun({.argv = {"ls", "-A", temp_.path()}}), "");
+  agent.Signal(SIGKILL);
+  EXPECT_TRUE(Eventually([this] {
+    return MustRun({.argv = {"ls", "-A", temp_.path()}}).empty();
+  })) << agent.Text();
 }
 
 TEST_F(SimAzure, WithoutRoomForATemporaryDirectoryTheJobRunsAllTheSame) {
