@@ -81,10 +81,11 @@ int Agent::Run() {
   if (node.ok()) {
     node_ = *std::move(node);
     spdlog::debug("{} GPUs ({})", node_->gpus.size(), node_->gpu_source);
-    if (is_mpi()) {
-      LookForMpi([this] { Locate(); });
+    LookAtDirectories();
+    if (is_mpi() && node_->problem.empty()) {
+      LookForMpi([this] { LookedAround(); });
     } else {
-      Locate();
+      LookedAround();
     }
   } else {
     const bool usage = absl::IsInvalidArgument(node.status());
@@ -96,6 +97,7 @@ int Agent::Run() {
   // Nothing of the job may be left when this process has ended.
   workers_->Close();
   mpi_.reset();
+  RemoveFiles();
   if (host_) {
     host_->Shutdown();
     fputs(ReportBlock(*report_, host_->Paths(*report_),
@@ -106,6 +108,21 @@ int Agent::Run() {
     spdlog::info("{}", ReportLine(*report_));
   }
   return static_cast<int>(report_->exit_code());
+}
+
+// A node that can't run its workers says so when all are there, since otherwise
+// the others would wait for it until --rdzv-timeout is over.
+void Agent::LookedAround() {
+  if (!node_->problem.empty()) {
+    if (spec_.agreement().max_nodes() == 1) {
+      const int code = static_cast<int>(node_->problem_exit_code);
+      Fail(code == kNotFound ? CAUSE_SPAWN : CAUSE_CONFIG, code,
+           node_->problem);
+      return;
+    }
+    spdlog::error("{}; the job ends once all nodes are here", node_->problem);
+  }
+  Locate();
 }
 
 // ---- The session ----
@@ -297,9 +314,11 @@ void Agent::StartWorkers(const Assignment& assignment) {
                 OutputDone(receipt, problem);
               }});
 
+  MakeFiles(assignment);
   // With mpirun too: what can't be planned is found before anything starts.
   absl::StatusOr<std::vector<WorkerPlan>> plans =
-      PlanWorkers(spec_, *node_, assignment, interface_, inherited_);
+      PlanWorkers(spec_, *node_, assignment, interface_, inherited_,
+                  job_temp_ ? job_temp_->path() : "");
   if (!plans.ok()) {
     FailNode(std::string(plans.status().message()));
     WorkersGone({});

@@ -11,6 +11,7 @@
 #include "asio/steady_timer.hpp"
 #include "env/frameworks/variables.h"
 #include "launcher/host.h"
+#include "launcher/job_temp.h"
 #include "launcher/mpi/node_service.h"
 #include "launcher/node.h"
 #include "launcher/node_output.h"
@@ -54,6 +55,13 @@ class Agent {
     kDraining,
     kLeaving
   };
+
+  // Files: agent_files.cc.
+  void LookAtDirectories();
+  void MakeFiles(const Assignment& assignment);
+  void RemoveFiles();
+
+  void LookedAround();
 
   // Locating and joining: agent_join.cc.
   void Locate();
@@ -130,6 +138,8 @@ class Agent {
   rendezvous::Liveness coordinator_alive_;
   rendezvous::Instant last_beat_{};
   std::unique_ptr<NodeOutput> output_;
+  std::optional<JobTemp> job_temp_;
+  std::string init_file_;  // this node's to remove; "" for none
   std::optional<Report> report_;
   bool concluded_ = false;  // the coordinator has given its verdict
   uint32_t urgency_ = 0;    // signals that ask for the end

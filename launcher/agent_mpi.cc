@@ -9,6 +9,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "env/frameworks/open_mpi.h"
 #include "env/hardware/network.h"
 #include "launcher/agent.h"
 #include "launcher/exit_codes.h"
@@ -36,12 +37,6 @@ std::string ValueOf(const env::Variables& variables, const std::string& name) {
   return found == variables.end() ? "" : found->second;
 }
 
-// What an outer mpirun has set describes another job.
-bool IsOfAnotherMpirun(const std::string& name) {
-  return absl::StartsWith(name, "OMPI_COMM_WORLD_") ||
-         absl::StartsWith(name, "PMIX_") || absl::StartsWith(name, "PMI_");
-}
-
 // "10.0.0.0/24" when all nodes are in the network of this one; else "".
 std::string CommonNetwork(const std::string& own_address,
                           const Assignment& assignment) {
@@ -58,9 +53,10 @@ std::string CommonNetwork(const std::string& own_address,
 env::Variables Agent::ServiceVariables() const {
   env::Variables variables = inherited_;
   std::erase_if(variables, [](const auto& entry) {
-    return absl::StartsWith(entry.first, "MUSTER_") ||
-           IsOfAnotherMpirun(entry.first);
+    return absl::StartsWith(entry.first, "MUSTER_");
   });
+  // What an outer mpirun has set describes another job.
+  env::EraseMpiProcess(&variables);
   for (const Variable& variable : spec_.worker_env()) {
     variables[variable.name()] = variable.value();
   }
@@ -83,8 +79,8 @@ void Agent::LookForMpi(std::function<void()> next) {
   const env::Variables variables = ServiceVariables();
   const std::string path = ValueOf(variables, "PATH");
   const auto problem = [this](int exit_code, const std::string& text) {
-    node_->mpi->set_problem(text);
-    node_->mpi->set_exit_code(exit_code);
+    node_->problem = text;
+    node_->problem_exit_code = exit_code;
   };
   const auto missing = [=](const std::string& program) {
     problem(kNotFound,
@@ -168,6 +164,7 @@ void Agent::StartMpi() {
     return;
   }
   mpi_ = *std::move(service);
+  workers_->RemoveAtEnd(mpi_->directory());
   workers_->Expect(assignment_.first_rank(), node_->workers);
 }
 
@@ -184,8 +181,11 @@ void Agent::StartRank(const RankStart& start) {
   variables.emplace(kVaderCopy, "none");
 
   const uint32_t local_rank = start.rank() - assignment_.first_rank();
+  const std::vector<env::Placement> places =
+      PlaceWorkers(spec_, *node_, assignment_, interface_,
+                   job_temp_ ? job_temp_->path() : "");
   absl::StatusOr<WorkerPlan> plan =
-      PlanWorker(spec_, *node_, assignment_, interface_, variables, local_rank);
+      PlanWorker(spec_, places.at(local_rank), variables);
   if (!plan.ok()) {
     FailNode(std::string(plan.status().message()));
     return;

@@ -22,8 +22,8 @@ namespace {
 using Strings = std::vector<std::string>;
 
 // In the contract, but not in this version.
-const char* const kLater[] = {"check", "collect", "runs", "show",  "logs",
-                              "files", "get",     "env",  "doctor"};
+const char* const kLater[] = {"check", "collect", "runs", "show",
+                              "logs",  "files",   "get",  "doctor"};
 
 // Variables that are read elsewhere.
 const char* const kOtherVariables[] = {"MUSTER_TOKEN", "MUSTER_RUN_ID"};
@@ -38,8 +38,12 @@ bool HasToken(const Variables& variables) {
   return token != variables.end() && !token->second.empty();
 }
 
-// Job: the command line of `muster run` and `muster sim`, from its arguments
-// to a JobSpec or all mistakes.
+// The flags whose Decisions are told.
+const char* const kDecisive[] = {"framework", "nnodes", "nproc-per-node",
+                                 "node-rank"};
+
+// Job: the command line of `muster run`, `sim` and `env`, from its arguments to
+// a JobSpec or all mistakes.
 // Life cycle: made, Parse() once, thrown away. Threads: one. Ownership:
 // `surroundings` must outlive it.
 class JobParser {
@@ -50,7 +54,8 @@ class JobParser {
     facts_.has_token = HasToken(surroundings.variables);
   }
 
-  CommandLine Parse(const Strings& arguments) {
+  CommandLine Parse(Strings arguments) {
+    if (command_ == Command::kEnv) TakeJson(&arguments);
     const auto separator = std::find(arguments.begin(), arguments.end(), "--");
     const bool has_separator = separator != arguments.end();
     ScannedFlags scanned =
@@ -77,10 +82,19 @@ class JobParser {
   }
 
  private:
+  // --json says nothing of the job, so it is no flag like the others.
+  void TakeJson(Strings* arguments) {
+    const auto separator =
+        std::find(arguments->begin(), arguments->end(), "--");
+    const auto flags_end = std::remove(arguments->begin(), separator, "--json");
+    json_ = flags_end != separator;
+    arguments->erase(flags_end, separator);
+  }
+
   void ReadFallbacks() {
     spec_.mutable_agreement()->set_muster_version(MUSTER_VERSION);
     spec_.set_collect(true);
-    if (command_ == Command::kRun) {
+    if (command_ != Command::kSim) {
       spec_.set_host_name(surroundings_.host_name);
     }
     for (const Flag& flag : Flags()) {
@@ -96,6 +110,7 @@ class JobParser {
     const std::string name = absl::StrCat("--", flag.name);
     if (given.empty()) return ReadVariable(flag);
     if (!flag.BelongsTo(command_)) return ReportMisplaced(flag, name);
+    Decide(flag, name);
     if (given.size() > 1 && !flag.repeatable) {
       facts_.unread.insert(flag.name);
       mistakes_.push_back(absl::StrCat(
@@ -120,12 +135,19 @@ class JobParser {
       if (command_ == Command::kSim) ReportMisplaced(flag, name);
       return;
     }
+    Decide(flag, name);
     Strings values = {variable->second};
     if (flag.repeatable) {
       values = absl::StrSplit(variable->second, '\n', absl::SkipEmpty());
     }
     for (const std::string& value : values) {
       ReadValue(flag, value, name + "=");
+    }
+  }
+
+  void Decide(const Flag& flag, const std::string& source) {
+    if (IsOneOf(kDecisive, std::string(flag.name))) {
+      decisions_[std::string(flag.name)] = source;
     }
   }
 
@@ -153,6 +175,7 @@ class JobParser {
   // The user's own command.
   void ReadCommand(const Strings& command) {
     if (command.empty()) {
+      if (command_ == Command::kEnv) return;
       mistakes_.push_back(absl::StrCat(
           "no command: end with -- COMMAND [ARG...], as in muster ",
           CommandName(command_), " -- python train.py"));
@@ -191,6 +214,13 @@ class JobParser {
           absl::StrCat("muster ", CommandName(command_), " --help")};
     } else if (command_ == Command::kRun) {
       result.command = RunCommand{std::move(spec_)};
+    } else if (command_ == Command::kEnv) {
+      // What is not decided otherwise; this node's rank may well be open.
+      for (const char* flag : {"framework", "nnodes", "nproc-per-node"}) {
+        decisions_.emplace(flag, "default");
+      }
+      result.command =
+          EnvCommand{std::move(spec_), json_, std::move(decisions_)};
     } else {
       result.command = SimCommand{std::move(spec_)};
     }
@@ -201,6 +231,8 @@ class JobParser {
   const Command command_;
   const Surroundings& surroundings_;
   JobFacts facts_;
+  bool json_ = false;
+  Decisions decisions_;
   JobSpec spec_;
   Strings mistakes_;
   Strings warnings_;
@@ -243,18 +275,20 @@ CommandLine NoSuchCommand(const std::string& word) {
   if (IsOneOf(kLater, word)) {
     return Wrong(absl::StrCat("muster ", shown,
                               ": not in this version; the commands are run, "
-                              "sim, rsh and token"));
+                              "sim, env, rsh and token"));
   }
   if (absl::StartsWith(word, "-")) {
-    return Wrong(absl::StrCat(
-        Printable(word.substr(0, word.find('='))),
-        ": a command comes first: run, sim, rsh or token, as in muster run "
-        "[flags] "
-        "-- COMMAND"));
+    return Wrong(absl::StrCat(Printable(word.substr(0, word.find('='))),
+                              ": a command comes first: run, sim, env, rsh or "
+                              "token, as in muster run "
+                              "[flags] "
+                              "-- COMMAND"));
   }
-  const std::string nearest = Nearest(word, {"run", "sim", "rsh", "token"});
+  const std::string nearest =
+      Nearest(word, {"run", "sim", "env", "rsh", "token"});
   return Wrong(absl::StrCat(
-      shown, ": no command of muster; the commands are run, sim, rsh and token",
+      shown,
+      ": no command of muster; the commands are run, sim, env, rsh and token",
       nearest.empty() ? "" : absl::StrCat("; did you mean ", nearest, "?")));
 }
 
@@ -295,6 +329,7 @@ CommandLine ParseCommandLine(const Strings& arguments,
   if (first == "mpi-rank") return {RankShimCommand{}, {}};
   if (first == "run") return JobParser(Command::kRun, surroundings).Parse(rest);
   if (first == "sim") return JobParser(Command::kSim, surroundings).Parse(rest);
+  if (first == "env") return JobParser(Command::kEnv, surroundings).Parse(rest);
   return NoSuchCommand(first);
 }
 

@@ -34,6 +34,17 @@ struct SimCommand {
   JobSpec spec;
 };
 
+// What decided, for each flag that says how large the job is and which part of
+// it is here: "--nnodes", "MUSTER_NNODES", "default", ... by the flag's name.
+using Decisions = std::map<std::string, std::string>;
+
+// `muster env`: print what every rank would be given, and start nothing.
+struct EnvCommand {
+  JobSpec spec;  // the command may be empty
+  bool json = false;
+  Decisions decisions;
+};
+
 // `muster token`: print a fresh token.
 struct TokenCommand {};
 
@@ -62,7 +73,7 @@ struct UsageErrors {
 };
 
 struct CommandLine {
-  std::variant<RunCommand, SimCommand, TokenCommand, RshCommand,
+  std::variant<RunCommand, SimCommand, EnvCommand, TokenCommand, RshCommand,
                RankShimCommand, PrintCommand, UsageErrors>
       command;
   std::vector<std::string> warnings;  // a line each, for stderr

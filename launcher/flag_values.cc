@@ -108,35 +108,16 @@ absl::Status ReadInitMethod(const std::string& value, JobSpec* spec) {
         !absl::StartsWith(path, "/")) {
       return Must("tcp or file:///ABSOLUTE/DIR (three slashes)");
     }
+    // The rest of the URL would be lost on the way, and with it the file's
+    // own name.
+    if (path.find_first_of("?#") != absl::string_view::npos) {
+      return Must("without '?' and '#', where PyTorch ends a path");
+    }
     const absl::Status usable = CheckSharedDirectory(std::string(path));
     if (!usable.ok()) return usable;
   }
   spec->mutable_agreement()->set_init_method(value);
   return absl::OkStatus();
-}
-
-absl::Status ReadWorkerEnv(const std::string& value, JobSpec* spec) {
-  const size_t equals = value.find('=');
-  if (equals == std::string::npos || equals == 0) {
-    return Must("NAME=VALUE, with a name");
-  }
-  const std::string name = value.substr(0, equals);
-  if (name == "MUSTER_TOKEN") {
-    return absl::InvalidArgumentError(
-        "the job token is not for the workers; leave it out");
-  }
-  Variable* variable = spec->add_worker_env();
-  variable->set_name(name);
-  variable->set_value(value.substr(equals + 1));
-  return absl::OkStatus();
-}
-
-Values WriteWorkerEnv(const JobSpec& spec) {
-  Values values;
-  for (const Variable& variable : spec.worker_env()) {
-    values.push_back(absl::StrCat(variable.name(), "=", variable.value()));
-  }
-  return values;
 }
 
 absl::Status ReadInsecure(const std::string& value, JobSpec* spec) {
@@ -283,8 +264,8 @@ const Codec kStopGraceCodec =
     DurationCodec<&JobSpec::set_stop_grace_ms, &JobSpec::stop_grace_ms,
                   Zero::kAllowed>();
 
-const Codec kWorkerEnvCodec = {ReadWorkerEnv, WriteWorkerEnv};
-
+const Codec kSharedDirCodec =
+    TextCodec<&JobSpec::mutable_shared_dir, &JobSpec::shared_dir>();
 const Codec kLogDirCodec =
     TextCodec<&JobSpec::mutable_log_dir, &JobSpec::log_dir>();
 const Codec kOutputDirCodec =

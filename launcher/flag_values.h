@@ -36,6 +36,9 @@ extern const Codec kTlsCertCodec;
 extern const Codec kTlsKeyCodec;
 extern const Codec kTlsCaCodec;
 extern const Codec kPretendGpusCodec;
+extern const Codec kSharedDirCodec;
+extern const Codec kInputCodec;
+extern const Codec kOutputCodec;
 // These take only the values that mean what this version does anyway.
 extern const Codec kMaxRestartsCodec;
 extern const Codec kFabricCheckCodec;

@@ -34,7 +34,8 @@ const Flag kFlags[] = {
     {.name = "gpus-per-node",
      .value = "N",
      .default_text = "0",
-     .help = "GPUs that each simulated node pretends to have.",
+     .help = "GPUs that each simulated node pretends to have, or that muster "
+             "env takes each node to have.",
      .scope = Scope::kSimOnly,
      .codec = &kPretendGpusCodec},
     {.name = "backend",
@@ -131,6 +132,31 @@ const Flag kFlags[] = {
      .group = Group::kWorkers,
      .repeatable = true,
      .codec = &kWorkerEnvCodec},
+    {.name = "input",
+     .value = "NAME=DIR",
+     .default_text = "none",
+     .help = "A directory to read from, given to the workers as "
+             "AZ_BATCHAI_INPUT_NAME; must be there on every node. Can be given "
+             "many times; in MUSTER_INPUT, one per line.",
+     .group = Group::kWorkers,
+     .repeatable = true,
+     .codec = &kInputCodec},
+    {.name = "output",
+     .value = "NAME=DIR",
+     .default_text = "none",
+     .help = "A directory to write to, given to the workers as "
+             "AZ_BATCHAI_OUTPUT_NAME; made where it is missing. Can be given "
+             "many times; in MUSTER_OUTPUT, one per line.",
+     .group = Group::kWorkers,
+     .repeatable = true,
+     .codec = &kOutputCodec},
+    {.name = "shared-dir",
+     .value = "DIR",
+     .default_text = "none",
+     .help = "A directory that all nodes share, given to the workers as "
+             "AZ_BATCHAI_SHARED_JOB_TEMP.",
+     .group = Group::kWorkers,
+     .codec = &kSharedDirCodec},
     {.name = "gpu-binding",
      .value = "none|one",
      .fallback = "none",
@@ -255,11 +281,19 @@ size_t Distance(absl::string_view a, absl::string_view b) {
 }  // namespace
 
 absl::string_view CommandName(Command command) {
-  return command == Command::kRun ? "run" : "sim";
+  switch (command) {
+    case Command::kRun:
+      return "run";
+    case Command::kSim:
+      return "sim";
+    case Command::kEnv:
+      return "env";
+  }
+  return "";
 }
 
 bool Flag::BelongsTo(Command command) const {
-  return scope == Scope::kBoth ||
+  return scope == Scope::kBoth || command == Command::kEnv ||
          (scope == Scope::kRunOnly) == (command == Command::kRun);
 }
 

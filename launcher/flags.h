@@ -13,15 +13,17 @@
 namespace muster::launcher {
 
 // The commands that take flags.
-enum class Command { kRun, kSim };
+enum class Command { kRun, kSim, kEnv };
 
-// "run" or "sim".
+// "run", "sim" or "env".
 absl::string_view CommandName(Command command);
 
 // The sections of the help. Hidden flags are neither shown nor suggested, and
 // have no variable.
 enum class Group { kJob, kMeeting, kWorkers, kOutput, kSecurity, kHidden };
 
+// The commands that a flag is for. `env` takes all of them, so that any command
+// line of the others can be looked at.
 enum class Scope { kBoth, kRunOnly, kSimOnly };
 
 struct Flag {

@@ -34,6 +34,19 @@ A job of N nodes on this machine, through the same code as `muster run`: one
 agent for each node, all with one job token, made for them if none is set.
 )";
 
+constexpr char kAboutEnv[] =
+    R"(Usage: muster env [flags] [--json] [-- COMMAND [ARG...]]
+
+Prints what every rank of the job would be given: its variables, each with its
+source, and its command. Takes the flags and variables of `muster run` and of
+`muster sim`; starts nothing, opens no port and asks nobody. What is known only
+when the job runs is shown as <port>, <node0> and so on. What a rank would
+inherit from here is left out, unless it is a setting that muster knows.
+
+  --json
+      For programs: all ranks, each with all its variables.
+)";
+
 constexpr char kAboutFlags[] = R"(
 Every flag is written --flag VALUE or --flag=VALUE, with - or _ inside its
 name, or as a variable: MUSTER_NNODES=2 is --nnodes 2. A flag beats a variable.
@@ -70,6 +83,7 @@ code on every node.
 Commands
   run     the agent of one node; the entrypoint of its container
   sim     a job of N nodes on this machine, to try things out
+  env     print what each rank would be given; starts nothing
   rsh     run a command on another node of a job
   token   print a fresh job token
 
@@ -138,13 +152,24 @@ std::string FlagHelp(const Flag& flag) {
       Wrapped(absl::StrCat(flag.help, " Default: ", shown, "."), 6));
 }
 
+const char* About(Command command) {
+  switch (command) {
+    case Command::kRun:
+      return kAboutRun;
+    case Command::kSim:
+      return kAboutSim;
+    case Command::kEnv:
+      return kAboutEnv;
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string MainHelp() { return kMainHelp; }
 
 std::string CommandHelp(Command command) {
-  std::string help = absl::StrCat(
-      command == Command::kRun ? kAboutRun : kAboutSim, kAboutFlags);
+  std::string help = absl::StrCat(About(command), kAboutFlags);
   for (const Section& section : kSections) {
     absl::StrAppend(&help, "\n", section.title, "\n");
     for (const Flag& flag : Flags()) {
@@ -152,6 +177,9 @@ std::string CommandHelp(Command command) {
         absl::StrAppend(&help, FlagHelp(flag));
       }
     }
+  }
+  if (command == Command::kEnv) {
+    return absl::StrCat(help, "\nExit codes: 0, and 64 for a usage error\n");
   }
   return absl::StrCat(help, kExitCodes);
 }

@@ -25,6 +25,7 @@ class Checker {
       CheckNodeRank();
       CheckToken();
     }
+    if (facts_.command == Command::kEnv) CheckNodeRank();
     CheckTimes();
     CheckSecurity();
     return std::move(mistakes_);

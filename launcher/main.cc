@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -19,16 +20,20 @@
 #include <variant>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "env/frameworks/environment.h"
 #include "launcher/agent.h"
 #include "launcher/command_line.h"
+#include "launcher/directories.h"
 #include "launcher/exit_codes.h"
+#include "launcher/job_plan.h"
 #include "launcher/log.h"
 #include "launcher/mpi/local_socket.h"
 #include "launcher/mpi/rank_shim.h"
 #include "launcher/mpi/rsh.h"
 #include "launcher/process/keeper.h"
 #include "launcher/process/orphans.h"
+#include "launcher/show_env.h"
 #include "launcher/simulate/simulator.h"
 #include "rendezvous/credentials.h"
 #include "rendezvous/token.h"
@@ -116,8 +121,9 @@ absl::StatusOr<Prepared> Prepare(const JobSpec& spec,
   return prepared;
 }
 
-int RunAgent(const JobSpec& spec, Prepared prepared) {
+int RunAgent(JobSpec spec, Prepared prepared) {
   StartLog(spec.host_name());
+  MakeDirectoriesAbsolute(std::filesystem::current_path().string(), &spec);
   absl::StatusOr<rendezvous::Credentials> credentials =
       MakeCredentials(spec, prepared.token.token);
   if (!credentials.ok()) {
@@ -162,6 +168,26 @@ int PrintToken() {
   return kSuccess;
 }
 
+int ShowEnvironment(const EnvCommand& command) {
+  JobSpec spec = command.spec;
+  MakeDirectoriesAbsolute(std::filesystem::current_path().string(), &spec);
+  const absl::StatusOr<JobPlan> plan =
+      JobPlan::Make(std::move(spec), env::ParseEnvironment(environ));
+  if (!plan.ok()) return Complain(kUsage, std::string(plan.status().message()));
+  const Writer write = [](absl::string_view text) {
+    fwrite(text.data(), 1, text.size(), stdout);
+  };
+  const absl::Status shown = command.json
+                                 ? ShowAsJson(*plan, command.decisions, write)
+                                 : ShowAsText(*plan, command.decisions, write);
+  if (!shown.ok()) return Complain(kUsage, std::string(shown.message()));
+  if (fflush(stdout) != 0) {
+    return Complain(kInternal, absl::StrCat("the output can't be written: ",
+                                            strerror(errno)));
+  }
+  return kSuccess;
+}
+
 int Main(int argc, char** argv) {
   const CommandLine line = ParseCommandLine(
       {argv + 1, argv + argc}, {ReadVariables(environ), HostName()});
@@ -190,6 +216,9 @@ int Main(int argc, char** argv) {
   if (CurrentDirectory().empty()) {
     return Complain(kNotExecutable,
                     "the working directory was removed; change to another one");
+  }
+  if (const auto* env = std::get_if<EnvCommand>(&line.command)) {
+    return ShowEnvironment(*env);
   }
   const auto* sim = std::get_if<SimCommand>(&line.command);
   const JobSpec& spec =

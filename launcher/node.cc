@@ -44,8 +44,8 @@ absl::StatusOr<uint32_t> CountWorkers(const JobSpec& spec, size_t gpus) {
 
 }  // namespace
 
-absl::StatusOr<Node> LookAtNode(const JobSpec& spec,
-                                const env::Variables& inherited) {
+absl::StatusOr<Node> LookAtHardware(const JobSpec& spec,
+                                    const env::Variables& inherited) {
   std::vector<std::string> gpus;
   std::string source;
   if (spec.pretend_gpus() > 0) {
@@ -68,16 +68,27 @@ absl::StatusOr<Node> LookAtNode(const JobSpec& spec,
         " visible GPUs for ", *workers,
         " workers; lower --nproc-per-node or use --gpu-binding none"));
   }
+  Node node;
+  node.gpus = std::move(gpus);
+  node.pretend_gpus = spec.pretend_gpus() > 0;
+  node.gpu_source = std::move(source);
+  node.workers = *workers;
+  return node;
+}
+
+absl::StatusOr<Node> LookAtNode(const JobSpec& spec,
+                                const env::Variables& inherited) {
+  absl::StatusOr<Node> node = LookAtHardware(spec, inherited);
+  if (!node.ok()) return node.status();
   absl::StatusOr<env::HeldPort> port = env::HeldPort::Bind();
   if (!port.ok()) return port.status();
-  std::string incarnation(kIncarnationBytes, '\0');
-  if (getrandom(incarnation.data(), incarnation.size(), 0) !=
-      static_cast<ssize_t>(incarnation.size())) {
+  node->master_port = *std::move(port);
+  node->incarnation.resize(kIncarnationBytes);
+  if (getrandom(node->incarnation.data(), kIncarnationBytes, 0) !=
+      static_cast<ssize_t>(kIncarnationBytes)) {
     return absl::UnavailableError("the system has no random bytes to give");
   }
-  return Node{std::move(gpus), spec.pretend_gpus() > 0, std::move(source),
-              *workers,        *std::move(port),        std::move(incarnation),
-              std::nullopt};
+  return node;
 }
 
 Hello MakeHello(const JobSpec& spec, const Node& node,
@@ -94,6 +105,8 @@ Hello MakeHello(const JobSpec& spec, const Node& node,
   facts->set_master_port(node.master_port.port());
   facts->set_pid(getpid());
   if (node.mpi) *facts->mutable_mpi() = *node.mpi;
+  facts->set_problem(node.problem);
+  facts->set_problem_exit_code(node.problem_exit_code);
   if (!spec.advertise().empty()) {
     facts->set_address(spec.advertise());
   } else if (reached.empty()) {

@@ -21,10 +21,18 @@ struct Node {
   bool pretend_gpus = false;      // `muster sim --gpus-per-node`
   std::string gpu_source;         // who counted them, for people
   uint32_t workers = 1;
-  env::HeldPort master_port;    // for rank 0, if this node gets it
-  std::string incarnation;      // 16 random bytes
-  std::optional<MpiFacts> mpi;  // --framework mpi, once it was looked for
+  env::HeldPort master_port;       // for rank 0, if this node gets it
+  std::string incarnation;         // 16 random bytes
+  std::optional<MpiFacts> mpi;     // --framework mpi, once it was looked for
+  std::string problem;             // why workers can't run here; "" if they can
+  uint32_t problem_exit_code = 0;  // what the job ends with for that
 };
+
+// The hardware alone, and how many workers it gets: a Node with neither port
+// nor incarnation, for who only wants to know.
+// Errors: InvalidArgument as below.
+absl::StatusOr<Node> LookAtHardware(const JobSpec& spec,
+                                    const env::Variables& inherited);
 
 // Looks at the hardware and holds a port. `inherited` is the environment of
 // this process.

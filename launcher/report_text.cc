@@ -77,7 +77,8 @@ std::string Who(const Cause& cause) {
 }
 
 // One sentence without its full stop.
-std::string WhatHappened(const Cause& cause) {
+std::string WhatHappened(const Report& report) {
+  const Cause& cause = report.first_cause();
   const std::string known = Who(cause);
   const auto who = [&known](absl::string_view otherwise) {
     return known.empty() ? std::string(otherwise) : known;
@@ -108,7 +109,9 @@ std::string WhatHappened(const Cause& cause) {
       return absl::StrCat("the token of ", who("this node"),
                           " is wrong or missing");
     case CAUSE_CONFIG:
-      return absl::StrCat("the settings of ", who("this node"), " differ");
+      return report.result() == RESULT_REFUSED
+                 ? absl::StrCat("the settings of ", who("this node"), " differ")
+                 : absl::StrCat(who("this node"), " can't take part");
     case CAUSE_CANCELLED:
       return absl::StrCat(
           cause.has_signal() ? SignalText(cause.signal()) : "a request",
@@ -143,7 +146,12 @@ absl::string_view ExitCodeMeaning(const Report& report) {
     case CAUSE_AUTH:
       return "refused: wrong or missing token";
     case CAUSE_CONFIG:
-      return "refused: the agents' settings differ";
+      if (report.result() == RESULT_REFUSED) {
+        return "refused: the agents' settings differ";
+      }
+      return report.exit_code() == kUsage
+                 ? "usage: a flag asks for what is not there"
+                 : "a fault of muster's own";
     case CAUSE_CANCELLED:
       return "128 + the signal that ended the job";
     default:
@@ -323,7 +331,7 @@ std::string ReportBlock(const Report& report, const ReportPaths& paths,
   absl::StrAppend(&block, "\n");
   if (report.has_first_cause()) {
     const Cause& cause = report.first_cause();
-    absl::StrAppend(&block, Row("first cause", WhatHappened(cause)),
+    absl::StrAppend(&block, Row("first cause", WhatHappened(report)),
                     Message(cause.message()), StderrTail(cause),
                     Others(report));
   }
@@ -346,7 +354,7 @@ std::string ReportLine(const Report& report) {
   const std::string why =
       cause.has_rank() ? ""
                        : cause.message().substr(0, cause.message().find('\n'));
-  return absl::StrCat(line, ": ", WhatHappened(cause), why.empty() ? "" : ": ",
+  return absl::StrCat(line, ": ", WhatHappened(report), why.empty() ? "" : ": ",
                       Printable(why), "; exit code ", report.exit_code());
 }
 

@@ -103,6 +103,10 @@ void WorkerGroup::SignalAll(int signo) {
   if (active()) keeper_->SignalAll(signo);
 }
 
+void WorkerGroup::RemoveAtEnd(const std::string& directory) {
+  keeper_->RemoveAtEnd(directory);
+}
+
 void WorkerGroup::Close() {
   keeper_.reset();
   process::AwaitKeeper(keeper_pid_, absl::Seconds(10));

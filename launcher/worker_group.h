@@ -76,6 +76,10 @@ class WorkerGroup {
   // While paused, nothing is read and writers wait when their pipes are full.
   void PauseOutput(bool paused);
 
+  // A directory that the keeper removes when everything has ended, also when
+  // this process is killed.
+  void RemoveAtEnd(const std::string& directory);
+
   // Lets the keeper go, which ends whatever it still has, and waits for that.
   // Nothing may be called after it.
   void Close();

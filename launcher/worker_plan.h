@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "env/frameworks/placement.h"
 #include "env/frameworks/variables.h"
 #include "launcher/node.h"
 #include "proto/job.pb.h"
@@ -21,19 +22,37 @@ struct WorkerPlan {
   std::string processors;  // a cpu_set_t; "" for all
 };
 
+// Where each worker of this node stands, by local rank. `interface` is the one
+// over which this node reaches the others, `job_temp` the run's temporary
+// directory ("" for none).
+std::vector<env::Placement> PlaceWorkers(const JobSpec& spec, const Node& node,
+                                         const Assignment& assignment,
+                                         const std::string& interface,
+                                         const std::string& job_temp);
+
+// The nodes of the job by rank, as host lists name them.
+std::vector<env::JobNode> NodesOf(const Assignment& assignment);
+
+// --env.
+env::Variables UserVariables(const JobSpec& spec);
+
+// The command with the variables' values in its arguments.
+std::vector<std::string> ExpandCommand(const JobSpec& spec,
+                                       const env::Variables& environment);
+
+// The worker at that place. `inherited` is the environment that it is started
+// in, with what is not for workers. Errors: those of env::WorkerEnvironment().
+absl::StatusOr<WorkerPlan> PlanWorker(const JobSpec& spec,
+                                      const env::Placement& place,
+                                      const env::Variables& inherited);
+
 // The workers of this node, by local rank. `inherited` is the agent's own
-// environment and `interface` the one over which this node reaches the others.
+// environment; the rest is as for PlaceWorkers().
 // Errors: those of env::WorkerEnvironment().
 absl::StatusOr<std::vector<WorkerPlan>> PlanWorkers(
     const JobSpec& spec, const Node& node, const Assignment& assignment,
-    const std::string& interface, const env::Variables& inherited);
-
-// One of them alone, where each has its own `inherited` environment.
-absl::StatusOr<WorkerPlan> PlanWorker(const JobSpec& spec, const Node& node,
-                                      const Assignment& assignment,
-                                      const std::string& interface,
-                                      const env::Variables& inherited,
-                                      uint32_t local_rank);
+    const std::string& interface, const env::Variables& inherited,
+    const std::string& job_temp = "");
 
 }  // namespace muster::launcher
 

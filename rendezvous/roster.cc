@@ -14,8 +14,10 @@ namespace muster::rendezvous {
 namespace {
 
 constexpr size_t kNamesShown = 8;
+constexpr uint32_t kExitUsage = 64;
 constexpr uint32_t kExitRendezvous = 69;
 constexpr uint32_t kExitConfig = 78;
+constexpr uint32_t kExitNotFound = 127;
 
 double Seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 
@@ -41,6 +43,19 @@ std::string MasterAddress(const std::vector<Member>& members) {
     if (!IsLoopback(member.facts.reached())) return member.facts.reached();
   }
   return own;
+}
+
+// Of two nodes with different versions of Open MPI, which do not understand
+// each other; "" for the same one.
+std::string MpiDifference(const NodeFacts& first, const NodeFacts& other) {
+  if (first.mpi().version() == other.mpi().version() ||
+      first.mpi().version().empty()) {
+    return "";
+  }
+  return absl::StrCat(other.host_name(), " has Open MPI ",
+                      other.mpi().version(), " and ", first.host_name(),
+                      " has ", first.mpi().version(),
+                      "; install the same version on both");
 }
 
 }  // namespace
@@ -80,7 +95,6 @@ Outbox Roster::Hello(SessionId session, const muster::Hello& hello,
     return out;
   }
 
-  if (CheckMpi(session, hello.node(), now, &out)) return out;
   joined_[session] = hello.node();
   Send welcome{session, {}};
   Welcome* body = welcome.message.mutable_welcome();
@@ -88,6 +102,12 @@ Outbox Roster::Hello(SessionId session, const muster::Hello& hello,
   body->set_joined(joined_.size());
   body->set_expected(max_nodes());
   out.push_back(std::move(welcome));
+  if (!hello.node().problem().empty() && joined_.size() < max_nodes()) {
+    NotifyAll(absl::StrCat(hello.node().host_name(),
+                           " can't take part: ", hello.node().problem(),
+                           "; the job ends once all nodes are here"),
+              &out);
+  }
   if (joined_.size() == max_nodes()) {
     Seal(now, &out);
   } else if (joined_.size() >= min_nodes() && !last_call_) {
@@ -130,34 +150,6 @@ std::optional<Send> Roster::Refuse(SessionId session,
   cause->set_host(node.host_name());
   cause->set_message(absl::StrJoin(reasons, "; "));
   return send;
-}
-
-bool Roster::CheckMpi(SessionId session, const NodeFacts& node, Moment now,
-                      Outbox* out) {
-  if (!node.has_mpi()) return false;
-  const auto fail = [&](CauseKind kind, uint32_t exit_code,
-                        const std::string& message) {
-    joined_[session] = node;
-    Fail(kind, exit_code, message, now, out);
-    report_.mutable_first_cause()->set_host(node.host_name());
-    return true;
-  };
-  const std::string name =
-      absl::StrCat(node.host_name(), " (", node.address(), ")");
-  if (!node.mpi().problem().empty()) {
-    const bool missing = node.mpi().exit_code() != kExitConfig;
-    return fail(missing ? CAUSE_SPAWN : CAUSE_CONFIG, node.mpi().exit_code(),
-                absl::StrCat(name, ": ", node.mpi().problem()));
-  }
-  for (const auto& [unused, other] : joined_) {
-    if (other.mpi().version() == node.mpi().version()) continue;
-    return fail(CAUSE_CONFIG, kExitConfig,
-                absl::StrCat(name, " has Open MPI ", node.mpi().version(), ", ",
-                             other.host_name(), " (", other.address(), ") has ",
-                             other.mpi().version(),
-                             "; install the same version on both"));
-  }
-  return false;
 }
 
 Outbox Roster::Leave(SessionId session, const std::string& why) {
@@ -217,6 +209,7 @@ Outbox Roster::Tick(Moment now) {
 }
 
 void Roster::Seal(Moment now, Outbox* out) {
+  if (FailOnProblems(now, out)) return;
   std::vector<SessionId> sessions;
   std::vector<NodeFacts> facts;
   for (const auto& [session, node] : joined_) {
@@ -254,21 +247,63 @@ void Roster::Seal(Moment now, Outbox* out) {
   state_ = State::kSealed;
 }
 
+bool Roster::FailOnProblems(Moment now, Outbox* out) {
+  std::vector<NodeFacts> facts;
+  for (const auto& [session, node] : joined_) facts.push_back(node);
+  Cause cause;
+  uint32_t exit_code = 0;
+  std::vector<std::string> others;
+  const NodeFacts* first = nullptr;
+  for (const size_t i : OrderNodes(facts)) {
+    const NodeFacts& node = facts[i];
+    if (!first) first = &node;
+    const std::string problem =
+        node.problem().empty() ? MpiDifference(*first, node) : node.problem();
+    if (problem.empty()) continue;
+    if (!cause.message().empty()) {
+      others.push_back(node.host_name());
+      continue;
+    }
+    exit_code = kExitConfig;
+    if (!node.problem().empty()) {
+      exit_code =
+          node.problem_exit_code() != 0 ? node.problem_exit_code() : kExitUsage;
+    }
+    cause.set_kind(exit_code == kExitNotFound ? CAUSE_SPAWN : CAUSE_CONFIG);
+    cause.set_host(node.host_name());
+    if (node.has_node_rank()) cause.set_node(node.node_rank());
+    cause.set_at_unix_ms(now.unix_ms);
+    cause.set_message(problem);
+  }
+  if (cause.message().empty()) return false;
+  if (!others.empty()) {
+    absl::StrAppend(cause.mutable_message(), "; and something of the kind on ",
+                    Some(std::move(others)), ", see their own output");
+  }
+  Fail(std::move(cause), exit_code, now, out);
+  return true;
+}
+
 void Roster::Fail(CauseKind kind, uint32_t exit_code,
                   const std::string& message, Moment now, Outbox* out) {
+  Cause cause;
+  cause.set_kind(kind);
+  cause.set_host(options_.our_host);
+  cause.set_at_unix_ms(now.unix_ms);
+  cause.set_message(message);
+  Fail(std::move(cause), exit_code, now, out);
+}
+
+void Roster::Fail(Cause cause, uint32_t exit_code, Moment now, Outbox* out) {
   state_ = State::kFailed;
   join_seconds_ = Seconds(now.at - start_);
-  report_.set_result(kind == CAUSE_CANCELLED ? RESULT_CANCELLED
-                                             : RESULT_FAILED);
+  report_.set_result(cause.kind() == CAUSE_CANCELLED ? RESULT_CANCELLED
+                                                     : RESULT_FAILED);
   report_.set_exit_code(exit_code);
   report_.set_run_id(options_.run_id);
   report_.set_nodes(joined_.size());
   report_.mutable_durations()->set_join(join_seconds_);
-  Cause* cause = report_.mutable_first_cause();
-  cause->set_kind(kind);
-  cause->set_host(options_.our_host);
-  cause->set_at_unix_ms(now.unix_ms);
-  cause->set_message(message);
+  *report_.mutable_first_cause() = std::move(cause);
   for (const auto& [session, node] : joined_) {
     Send send{session, {}};
     *send.message.mutable_report() = report_;
@@ -313,6 +348,13 @@ std::string Roster::Missing() const {
     absl::StrAppend(&out, "; missing: node rank ", Some(std::move(missing)));
   } else {
     absl::StrAppend(&out, "; missing: ", max_nodes() - joined_.size());
+  }
+  std::vector<std::string> unable;
+  for (const auto& [session, node] : joined_) {
+    if (!node.problem().empty()) unable.push_back(node.host_name());
+  }
+  if (!unable.empty()) {
+    absl::StrAppend(&out, "; can't take part: ", Some(std::move(unable)));
   }
   std::vector<std::string> mute;
   for (const auto& [session, peer] : silent_) mute.push_back(peer);

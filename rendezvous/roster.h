@@ -39,13 +39,16 @@ struct RosterOptions {
 //
 //              Hello (last one)
 //   GATHERING ----------------------> SEALED     later hellos are parked
-//       |      deadline, cancel
+//       |  deadline, cancel, problem
 //       +---------------------------> FAILED     later hellos are refused
 //
 // A hello that disagrees, or that claims a rank that another node holds, is
 // refused without harm to the others, who are told. A node that leaves before
 // the seal is forgotten. With MIN:MAX nodes the roster seals at MAX, or with
-// what it has once MIN nodes have waited kLastCall.
+// what it has once MIN nodes have waited kLastCall. A node that joined only to
+// say that it can't run its workers, or one with another Open MPI than the
+// first, turns that seal into a failure, of which every node then learns the
+// cause.
 class Roster {
  public:
   enum class State { kGathering, kSealed, kFailed };
@@ -78,10 +81,10 @@ class Roster {
   uint32_t min_nodes() const { return options_.agreement.min_nodes(); }
   uint32_t max_nodes() const { return options_.agreement.max_nodes(); }
   std::optional<Send> Refuse(SessionId session, const muster::Hello& hello);
-  // Fails the job when this node has no Open MPI that suits the others'.
-  bool CheckMpi(SessionId session, const NodeFacts& node, Moment now,
-                Outbox* out);
   void Seal(Moment now, Outbox* out);
+  // Whether a node has a problem; the job has then failed.
+  bool FailOnProblems(Moment now, Outbox* out);
+  void Fail(Cause cause, uint32_t exit_code, Moment now, Outbox* out);
   void Fail(CauseKind kind, uint32_t exit_code, const std::string& message,
             Moment now, Outbox* out);
   void NotifyAll(const std::string& text, Outbox* out) const;

@@ -3,16 +3,23 @@
 // From weak to strong:
 //   1. the environment in which the agent was started, without what is not
 //      for workers;
-//   2. the framework's facts, and MUSTER_RUN_ID (its defaults yield to 1);
-//   3. --env: the user's word is the last.
+//   2. what the job's contracts say (their defaults yield to 1): ranks and
+//      addresses; except for plain Azure's names; the framework's own; and
+//      MUSTER_RUN_ID;
+//   3. --shared-dir, --input and --output;
+//   4. --env: the user's word is the last.
 //
 // Not for workers are: every MUSTER_* variable, since they configure muster
 // and one of them is the job's secret; and the facts of an outer launcher that
-// started the agent (RANK, TORCHELASTIC_RUN_ID, ...), which would be wrong
-// here even when the worker's own framework does not set them.
+// started the agent (RANK, TORCHELASTIC_RUN_ID, AZ_BATCH_HOST_LIST, ...), which
+// would be wrong here even when the worker's own framework does not set them.
+// All else that a platform gives its processes is passed on, among it what
+// muster never makes up: AZUREML_RUN_ID, AZUREML_RUN_TOKEN and the like. With
+// --framework mpi, Open MPI's own names are left alone: mpirun sets them.
 #ifndef MUSTER_ENV_FRAMEWORKS_ENVIRONMENT_H_
 #define MUSTER_ENV_FRAMEWORKS_ENVIRONMENT_H_
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -44,6 +51,22 @@ struct EnvironmentSources {
   Variables inherited;  // the agent's own environment
   Variables user;       // --env
 };
+
+// A variable, and where it comes from, for people: "--env", "--input",
+// "muster", "ranks", "azure", "torchrun", "jax", ..., "default" or "inherited".
+struct Explained {
+  std::string value;
+  std::string source;
+  // What muster itself would have set, if not for a stronger source. False
+  // only for what is inherited and means nothing to muster.
+  bool known = true;
+};
+using ExplainedVariables = std::map<std::string, Explained>;
+
+// WorkerEnvironment(), with the source of each variable. Errors: the same.
+absl::StatusOr<ExplainedVariables> ExplainEnvironment(
+    Framework framework, const Placement& placement,
+    const EnvironmentSources& sources);
 
 // The environment of the worker at `placement`.
 //

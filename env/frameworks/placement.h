@@ -2,10 +2,19 @@
 #define MUSTER_ENV_FRAMEWORKS_PLACEMENT_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
+
 namespace muster::env {
+
+// One node of the job, as host lists name it.
+struct JobNode {
+  std::string address;  // numeric, IPv6 without brackets
+  uint32_t workers = 1;
+};
 
 // The place of one worker in one attempt of a job: all that its variables are
 // made of. A plain value; whoever fills it in has checked that
@@ -27,7 +36,11 @@ struct Placement {
   uint32_t rank = 0;
   uint32_t world_size = 1;
 
-  // Where rank 0 will listen; numeric, IPv6 without brackets.
+  // Every node of the job, this one too, by node rank.
+  std::vector<JobNode> nodes;
+
+  // Where rank 0 will listen; numeric, IPv6 without brackets. Port 0 is not
+  // known yet, which only `muster env` shows.
   std::string master_address;
   uint32_t master_port = 0;
 
@@ -42,6 +55,15 @@ struct Placement {
   std::vector<std::string> gpus;
   bool one_gpu_each = false;
 
+  // Directories, as absolute paths: one of this node for this run, with the
+  // host file in it (both empty where there is none); --shared-dir, empty if
+  // not given; --input and --output by name.
+  std::string job_temp;
+  std::string host_file;
+  std::string shared_dir;
+  std::map<std::string, std::string> inputs;
+  std::map<std::string, std::string> outputs;
+
   // PyTorch only. "nccl" or "gloo"; "tcp" or "file:///SHARED/DIR", the latter
   // an existing directory that all nodes see; and the file in which the worker
   // leaves its exception, empty for none.
@@ -49,6 +71,13 @@ struct Placement {
   std::string init_method = "tcp";
   std::string error_file;
 };
+
+// "10.0.0.4:29500" and "[fd00::4]:29500", as URLs want them; "<port>" stands
+// for a port that is not known yet.
+std::string AddressWithPort(absl::string_view address, uint32_t port);
+
+// The port alone, in the same way.
+std::string PortText(uint32_t port);
 
 }  // namespace muster::env
 

@@ -10,7 +10,7 @@ FrameworkVariables PlainVariables(const Placement& placement) {
       {"LOCAL_RANK", absl::StrCat(placement.local_rank)},
       {"LOCAL_WORLD_SIZE", absl::StrCat(placement.local_world_size)},
       {"MASTER_ADDR", placement.master_address},
-      {"MASTER_PORT", absl::StrCat(placement.master_port)},
+      {"MASTER_PORT", PortText(placement.master_port)},
       {"NODE_RANK", absl::StrCat(placement.node_rank)},
       {"RANK", absl::StrCat(placement.rank)},
       {"WORLD_SIZE", absl::StrCat(placement.world_size)},

@@ -9,17 +9,25 @@
 namespace muster::env {
 namespace {
 
+constexpr char kFileScheme[] = "file://";
+
 std::string InitMethod(const Placement& placement) {
-  if (absl::StartsWith(placement.init_method, "file://")) {
-    return absl::StrCat(absl::StripSuffix(placement.init_method, "/"),
-                        "/muster-", placement.run_id, "-", placement.attempt);
-  }
-  const bool is_v6 = absl::StrContains(placement.master_address, ':');
-  return absl::StrCat("tcp://", is_v6 ? "[" : "", placement.master_address,
-                      is_v6 ? "]" : "", ":", placement.master_port);
+  const std::string file =
+      InitFile(placement.init_method, placement.run_id, placement.attempt);
+  if (!file.empty()) return absl::StrCat(kFileScheme, file);
+  return absl::StrCat("tcp://", AddressWithPort(placement.master_address,
+                                                placement.master_port));
 }
 
 }  // namespace
+
+std::string InitFile(absl::string_view init_method, absl::string_view run_id,
+                     uint32_t attempt) {
+  absl::string_view directory = init_method;
+  if (!absl::ConsumePrefix(&directory, kFileScheme)) return "";
+  return absl::StrCat(absl::StripSuffix(directory, "/"), "/muster-", run_id,
+                      "-", attempt);
+}
 
 FrameworkVariables PytorchVariables(const Placement& placement) {
   FrameworkVariables result = PlainVariables(placement);
@@ -37,7 +45,6 @@ FrameworkVariables PytorchVariables(const Placement& placement) {
        placement.job_id.empty() ? placement.run_id : placement.job_id},
       {"AZ_BATCHAI_PYTORCH_BACKEND", placement.backend},
       {"AZ_BATCHAI_PYTORCH_INIT_METHOD", InitMethod(placement)},
-      {"AZ_BATCHAI_TASK_INDEX", rank},
   });
   if (!placement.error_file.empty()) {
     result.facts["TORCHELASTIC_ERROR_FILE"] = placement.error_file;

@@ -40,6 +40,7 @@ class HeldPort {
   static absl::StatusOr<HeldPort> Bind() { return Bind(Options()); }
   static absl::StatusOr<HeldPort> Bind(const Options& options);
 
+  HeldPort() = default;  // holds nothing
   HeldPort(HeldPort&& other) noexcept;
   HeldPort& operator=(HeldPort&& other) noexcept;
   ~HeldPort();

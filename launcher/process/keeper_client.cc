@@ -124,6 +124,10 @@ void KeeperClient::SetOrphanGrace(absl::Duration grace) {
   Send(EncodeSetOrphanGrace(WireGrace(grace)));
 }
 
+void KeeperClient::RemoveAtEnd(const std::string& directory) {
+  Send(EncodeRemoveAtEnd(directory));
+}
+
 void KeeperClient::Send(Frame frame) {
   if (lost_) return;
   writer_.Push(std::move(frame));

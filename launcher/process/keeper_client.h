@@ -98,6 +98,10 @@ class KeeperClient {
   // How long workers have to end when the agent dies. 30 s if never set.
   void SetOrphanGrace(absl::Duration grace);
 
+  // A directory that goes, with all that is in it, when the keeper does: after
+  // the last process, however this process ends.
+  void RemoveAtEnd(const std::string& directory);
+
   pid_t keeper_pid() const { return pid_; }
 
  private:

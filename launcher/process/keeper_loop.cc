@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <limits>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 
@@ -49,6 +51,18 @@ void KeeperLoop::Run() {
   while (stop_.state() != StopSequence::State::kDone) {
     WaitForEvents();
     Flush();
+  }
+  RemoveDirectories();
+}
+
+void KeeperLoop::RemoveDirectories() {
+  for (const std::string& directory : directories_) {
+    std::error_code error;
+    std::filesystem::remove_all(directory, error);
+    if (error) {
+      LastWords(
+          absl::StrCat(directory, " can't be removed: ", error.message()));
+    }
   }
 }
 
@@ -135,6 +149,12 @@ bool KeeperLoop::HandleMessage(Frame frame) {
       const auto grace = DecodeGrace(frame);
       if (grace.ok()) orphan_grace_ = *grace;
       return grace.ok();
+    }
+    case MessageType::kRemoveAtEnd: {
+      absl::StatusOr<std::string> directory = DecodeRemoveAtEnd(frame);
+      if (!directory.ok()) return false;
+      directories_.push_back(*std::move(directory));
+      return true;
     }
     default:
       return false;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -35,7 +36,8 @@ class KeeperLoop {
   // `socket` leads to the agent; `signals` is a signalfd with SIGCHLD.
   KeeperLoop(UniqueFd socket, UniqueFd signals);
 
-  // Returns when the agent is gone and nothing is left to stop.
+  // Returns when the agent is gone, nothing is left to stop, and the
+  // directories that were to go with the keeper are removed.
   void Run();
 
  private:
@@ -74,6 +76,8 @@ class KeeperLoop {
   bool NoteSwept(const ProcessEntry& process);
   void ReportSwept();
 
+  void RemoveDirectories();
+
   void Apply(const StopSequence::Effects& effects);
   StopSequence::Census Alive() const;
 
@@ -87,6 +91,7 @@ class KeeperLoop {
   bool children_ = false;
   StopSequence stop_;
   std::chrono::milliseconds orphan_grace_{30000};
+  std::vector<std::string> directories_;  // to be removed at the end
 
   // What the sweep under way has signalled: by number and start time.
   std::set<std::pair<pid_t, uint64_t>> signalled_;

@@ -93,6 +93,19 @@ Frame EncodeSetOrphanGrace(std::chrono::milliseconds grace) {
   return MakeGrace(MessageType::kSetOrphanGrace, grace);
 }
 
+Frame EncodeRemoveAtEnd(const std::string& directory) {
+  PayloadWriter payload;
+  payload.String(directory);
+  return MakeFrame(MessageType::kRemoveAtEnd, std::move(payload));
+}
+
+absl::StatusOr<std::string> DecodeRemoveAtEnd(const Frame& frame) {
+  PayloadReader payload(frame.payload);
+  std::string directory = payload.String();
+  if (!payload.Finished() || directory.empty()) return Malformed(frame);
+  return directory;
+}
+
 absl::StatusOr<std::chrono::milliseconds> DecodeGrace(const Frame& frame) {
   PayloadReader payload(frame.payload);
   const int64_t grace = payload.I64();

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -26,6 +27,7 @@ enum class MessageType : uint16_t {
   kStop,
   kFinish,
   kSetOrphanGrace,
+  kRemoveAtEnd,
   // From the keeper.
   kSpawned = 16,
   kSpawnFailed,
@@ -66,6 +68,7 @@ Frame EncodeSignal(const SignalMessage& message);
 Frame EncodeStop(std::chrono::milliseconds grace);
 Frame EncodeFinish();
 Frame EncodeSetOrphanGrace(std::chrono::milliseconds grace);
+Frame EncodeRemoveAtEnd(const std::string& directory);
 Frame EncodeSpawned(SpawnedMessage message);
 Frame EncodeSpawnFailed(const SpawnFailedMessage& message);
 Frame EncodeExited(const ExitedMessage& message);
@@ -76,6 +79,7 @@ absl::StatusOr<SpawnRequest> DecodeSpawn(const Frame& frame);
 absl::StatusOr<SignalMessage> DecodeSignal(const Frame& frame);
 // Of kStop and of kSetOrphanGrace.
 absl::StatusOr<std::chrono::milliseconds> DecodeGrace(const Frame& frame);
+absl::StatusOr<std::string> DecodeRemoveAtEnd(const Frame& frame);
 absl::StatusOr<SpawnedMessage> DecodeSpawned(Frame frame);
 absl::StatusOr<SpawnFailedMessage> DecodeSpawnFailed(const Frame& frame);
 absl::StatusOr<ExitedMessage> DecodeExited(const Frame& frame);

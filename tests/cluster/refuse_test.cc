@@ -299,5 +299,30 @@ TEST_F(Refuse, ACoordinatorOfAnotherJobOnThePortIsNamedAtOnce) {
   ExpectAllEndWith(Code(0));
 }
 
+TEST_F(Refuse, ANodeWithoutItsInputEndsTheJobOnAllOfThem) {
+  MakeHosts(3);
+  for (const int host : {0, 2}) {
+    MustRun({.argv = {"mkdir", hosts_->Directory(host) + "/data"}});
+  }
+  const Command command =
+      Agent({{"--input", "DATA=data"}}, {"touch", "started"});
+  Start(1, command);
+  ASSERT_TRUE(agent(1).WaitForOutput("--input DATA=")) << agent(1).Text();
+  Start(0, command);
+  ASSERT_TRUE(agent(0).WaitForOutput("host1 can't take part: --input"))
+      << agent(0).Text();
+  Start(2, command);
+  ExpectAllEndWith(Code(64), absl::Seconds(10));
+  for (int host = 0; host < 3; ++host) {
+    const nlohmann::json report = ReportOn(host);
+    EXPECT_EQ(CauseText(report, "kind"), "config");
+    EXPECT_EQ(CauseText(report, "host"), "host1");
+    EXPECT_THAT(agent(host).Err(),
+                AllOf(HasSubstr("host1 can't take part"),
+                      HasSubstr("/data: No such file or directory")));
+    EXPECT_FALSE(Exists(hosts_->Directory(host) + "/started"));
+  }
+}
+
 }  // namespace
 }  // namespace muster::test

@@ -60,6 +60,9 @@ JobSpec Spec(const std::string& line, const Variables& variables = {}) {
   if (const auto* sim = std::get_if<SimCommand>(&parsed.command)) {
     return sim->spec;
   }
+  if (const auto* env = std::get_if<EnvCommand>(&parsed.command)) {
+    return env->spec;
+  }
   ADD_FAILURE() << line << "\n" << absl::StrJoin(MistakesOf(parsed), "\n");
   return {};
 }
@@ -182,6 +185,10 @@ TEST(CommandLine, EachValueIsCheckedAndTheLineSaysWhatIsRight) {
        {"udp", "file://host/dir", "file://", "dir"},
        {"tcp", "file:///tmp"},
        "file:///ABSOLUTE/DIR"},
+      {"init-method",
+       {"file:///tmp/a#b", "file:///tmp/a?b"},
+       {},
+       "without '?' and '#'"},
       {"gpu-binding", {"all"}, {"none", "one"}, "none or one"},
       {"rdzv-id",
        {"a/b", ".", "..", "a b", std::string(65, 'a').c_str()},
@@ -203,6 +210,11 @@ TEST(CommandLine, EachValueIsCheckedAndTheLineSaysWhatIsRight) {
       {"max-restarts", {"x", "-1"}, {"0"}, "a number from 0"},
       {"fabric-check", {"on"}, {"auto", "off"}, "auto or off"},
       {"env", {"A", "=b"}, {"A="}, "NAME=VALUE"},
+      {"input",
+       {"DATA", "DATA=", "=/data", "A-B=/data", "A B=/data", "\xc3\xa4=/d"},
+       {"DATA=/data", "data_2=./with = and space"},
+       "NAME=DIR"},
+      {"output", {"MODEL", "MODEL=", "A.B=/x"}, {"MODEL=x"}, "NAME=DIR"},
       {"console", {"some"}, {"all", "first", "none"}, "all, first or none"},
       {"insecure", {"maybe"}, {"true", "false", "1", "0"}, "true or false"},
       {"run-id", {"a/b", ".."}, {"r1"}, "1 to 64 characters"},
@@ -238,12 +250,12 @@ TEST(CommandLine, WhatThisVersionLacksIsRefusedAndNotIgnored) {
         << flag;
   }
   for (const char* command : {"check", "collect", "runs", "show", "logs",
-                              "files", "get", "env", "doctor", "rsh"}) {
+                              "files", "get", "doctor", "rsh"}) {
     EXPECT_THAT(Mistakes(command),
                 ElementsAre(absl::StrCat(
                     "muster ", command,
-                    ": not in this version; the commands are run, sim and "
-                    "token")));
+                    ": not in this version; the commands are run, sim, env "
+                    "and token")));
   }
 }
 
@@ -430,6 +442,52 @@ TEST(CommandLine, TheDirectoryOfTheInitMethodMustBeUsable) {
       ::testing::ExitedWithCode(0), "cannot write to .*Permission denied");
 }
 
+TEST(CommandLine, EachInputAndOutputHasANameOfItsOwn) {
+  const JobSpec spec =
+      Spec("run --input A=/a --input a=/b --output A=/c --shared-dir s -- x");
+  ASSERT_THAT(spec.inputs(), SizeIs(2));
+  EXPECT_EQ(spec.inputs(1).name(), "a");
+  EXPECT_EQ(spec.outputs(0).value(), "/c");
+  EXPECT_EQ(spec.shared_dir(), "s");
+  EXPECT_THAT(Mistakes("run --input A=/a --input A=/b -- x"),
+              ElementsAre("--input A=/b: A is given already, as /a; give each "
+                          "name once"));
+  EXPECT_THAT(Mistakes("run -- x", {{"MUSTER_OUTPUT", "A=/a\nA=/b"}}),
+              ElementsAre(StartsWith("MUSTER_OUTPUT=A=/b: A is given")));
+  EXPECT_EQ(Spec("run -- x", {{"MUSTER_INPUT", "A=/a\nB=/b"}}).inputs(1).name(),
+            "B");
+}
+
+TEST(CommandLine, EnvTakesTheFlagsOfTheOthersAndNeedsNoCommand) {
+  const CommandLine line = ParseLine(
+      "env --nnodes=4 --json --gpus-per-node 8 --rdzv-endpoint head "
+      "--node-rank 3",
+      {{"MUSTER_NPROC_PER_NODE", "2"}});
+  const auto* env = std::get_if<EnvCommand>(&line.command);
+  ASSERT_NE(env, nullptr) << absl::StrJoin(MistakesOf(line), "\n");
+  EXPECT_TRUE(env->json);
+  EXPECT_EQ(env->spec.agreement().max_nodes(), 4u);
+  EXPECT_EQ(env->spec.pretend_gpus(), 8u);
+  EXPECT_EQ(env->spec.node_rank(), 3u);
+  EXPECT_THAT(env->spec.agreement().command(), IsEmpty());
+  EXPECT_EQ(env->decisions,
+            (Decisions{{"framework", "default"},
+                       {"nnodes", "--nnodes"},
+                       {"node-rank", "--node-rank"},
+                       {"nproc-per-node", "MUSTER_NPROC_PER_NODE"}}));
+  // --json of the user's command is the user's.
+  const CommandLine with_command = ParseLine("env -- train --json");
+  EXPECT_FALSE(std::get<EnvCommand>(with_command.command).json);
+  EXPECT_THAT(
+      std::get<EnvCommand>(with_command.command).spec.agreement().command(),
+      ElementsAre("train", "--json"));
+  EXPECT_THAT(Mistakes("env --nnodes 0 --json --jsn"), SizeIs(2));
+  EXPECT_THAT(Mistakes("env --nnodes 2 --node-rank 2"),
+              ElementsAre(HasSubstr("must be less than the 2 nodes")));
+  EXPECT_THAT(Mistakes("run --json -- x"),
+              ElementsAre(HasSubstr("no flag of muster run")));
+}
+
 TEST(CommandLine, SimGivesEachNodeItsOwn) {
   const JobSpec spec = Spec("sim --nnodes 3 --gpus-per-node 8 -- x");
   EXPECT_EQ(spec.agreement().max_nodes(), 3u);
@@ -481,6 +539,14 @@ TEST(CommandLine, ASpecSurvivesTheWayThroughArguments) {
     variable->set_name(name);
     variable->set_value("x=\n\xff y");
   }
+  spec.set_shared_dir("-shared");
+  for (auto* aliases : {spec.mutable_inputs(), spec.mutable_outputs()}) {
+    for (const char* name : {"A", "b_2"}) {
+      Variable* alias = aliases->Add();
+      alias->set_name(name);
+      alias->set_value("/x=\n\xff y");
+    }
+  }
   spec.set_log_dir("-logs");
   spec.set_output_dir("/out puts");
   spec.set_collect(false);
@@ -517,7 +583,8 @@ TEST(CommandLine, ASpecSurvivesTheWayThroughArguments) {
     const CommandLine line = Parse(arguments, {{"MUSTER_CONSOLE", "none"},
                                                {"MUSTER_INSECURE", "true"},
                                                {"MUSTER_GPUS_PER_NODE", "2"},
-                                               {"MUSTER_ENV", "C=3"}});
+                                               {"MUSTER_ENV", "C=3"},
+                                               {"MUSTER_INPUT", "C=3"}});
     EXPECT_THAT(MistakesOf(line), IsEmpty());
     const auto* run = std::get_if<RunCommand>(&line.command);
     return run == nullptr ? JobSpec() : run->spec;
@@ -532,7 +599,7 @@ TEST(CommandLine, ASpecSurvivesTheWayThroughArguments) {
   spec.set_collect(true);
   EXPECT_TRUE(MessageDifferencer::Equals(round_trip(spec), spec));
 
-  const JobSpec simple = Spec("run --insecure --env A=1 -- x");
+  const JobSpec simple = Spec("run --insecure --env A=1 --input A=1 -- x");
   EXPECT_TRUE(MessageDifferencer::Equals(round_trip(simple), simple));
 }
 
@@ -546,7 +613,8 @@ TEST(CommandLine, NothingThatIsTypedGetsPastTheMistakes) {
       "all",      "--",        "\xff",       "-x=\x1b",     "--a b"};
   std::minstd_rand random(1);
   for (int round = 0; round < 3000; ++round) {
-    Strings arguments = {round % 2 == 0 ? "run" : "sim"};
+    const char* const commands[] = {"run", "sim", "env"};
+    Strings arguments = {commands[round % 3]};
     for (size_t left = random() % 8; left > 0; --left) {
       arguments.push_back(words[random() % words.size()]);
     }
@@ -555,6 +623,7 @@ TEST(CommandLine, NothingThatIsTypedGetsPastTheMistakes) {
     for (const std::string& mistake : mistakes) {
       EXPECT_THAT(mistake, AllOf(Not(IsEmpty()), Not(HasSubstr("\n"))));
     }
+    if (round % 3 == 2) continue;
     // Without "--" and a word after it there is no job.
     const auto separator = std::find(arguments.begin(), arguments.end(), "--");
     if (separator == arguments.end() || separator + 1 == arguments.end()) {
@@ -582,7 +651,7 @@ TEST(CommandLine, ItsOtherCommandsAreSmall) {
   EXPECT_THAT(Mistakes("token x"), ElementsAre(HasSubstr("no arguments")));
   EXPECT_THAT(Mistakes("runn -- x"),
               ElementsAre("runn: no command of muster; the commands are run, "
-                          "sim and token; did you mean run?"));
+                          "sim, env and token; did you mean run?"));
   EXPECT_THAT(Mistakes("--nnodes=2 run"),
               ElementsAre(StartsWith("--nnodes: a command comes first")));
   EXPECT_THAT(std::get<UsageErrors>(ParseLine("train").command).Text(),
@@ -623,7 +692,10 @@ TEST(CommandLine, HelpShowsEveryFlagInEightyColumns) {
     }
   }
   const auto main_help = std::get<PrintCommand>(ParseLine("-h").command);
-  for (const std::string& text : {run.text, sim.text, main_help.text}) {
+  const auto env = std::get<PrintCommand>(ParseLine("env --help").command);
+  EXPECT_THAT(env.text, AllOf(HasSubstr("--json"), HasSubstr("--nnodes")));
+  for (const std::string& text :
+       {run.text, sim.text, env.text, main_help.text}) {
     for (const absl::string_view line : absl::StrSplit(text, '\n')) {
       EXPECT_LE(line.size(), 80u) << line;
     }

@@ -92,6 +92,32 @@ TEST(WorkerPlan, DefaultsToNcclWithGpusAndToGlooWithout) {
   EXPECT_EQ(BackendOf(asked, pretended), "nccl");
 }
 
+TEST(WorkerPlan, ListsAllNodesAndTheDirectories) {
+  JobSpec spec = Spec();
+  spec.set_shared_dir("/shared");
+  Variable* input = spec.add_inputs();
+  input->set_name("DATA");
+  input->set_value("/data");
+  spec.mutable_agreement()->add_command("$AZ_BATCHAI_INPUT_DATA/train");
+  Assignment assignment = SecondOfTwo();
+  for (const auto& [address, workers] :
+       {std::pair<const char*, uint32_t>{"10.0.0.1", 3}, {"10.0.0.2", 2}}) {
+    Peer* peer = assignment.add_peers();
+    peer->set_address(address);
+    peer->set_workers(workers);
+  }
+  const auto plans =
+      PlanWorkers(spec, NodeWith({}, 2), assignment, "eth0", {}, "/tmp/run-1");
+  ASSERT_TRUE(plans.ok()) << plans.status();
+  const env::Variables& variables = (*plans)[0].environment;
+  EXPECT_EQ(variables.at("AZ_BATCH_HOST_LIST"), "10.0.0.1,10.0.0.2");
+  EXPECT_EQ(variables.at("CCP_NODES"), "2 10.0.0.1 3 10.0.0.2 2");
+  EXPECT_EQ(variables.at("AZ_BATCHAI_MPI_HOST_FILE"), "/tmp/run-1/hostfile");
+  EXPECT_EQ(variables.at("AZ_BATCHAI_JOB_TEMP"), "/tmp/run-1");
+  EXPECT_EQ(variables.at("AZ_BATCHAI_SHARED_JOB_TEMP"), "/shared");
+  EXPECT_EQ((*plans)[0].argv.back(), "/data/train");
+}
+
 TEST(Node, CountsPretendedGpusAsWorkers) {
   JobSpec spec = Spec();
   spec.set_workers_per_node(WORKERS_PER_NODE_AUTO);
@@ -112,6 +138,13 @@ TEST(Node, RefusesToBindMoreWorkersThanThereAreGpus) {
   EXPECT_TRUE(absl::IsInvalidArgument(node.status()));
   EXPECT_THAT(std::string(node.status().message()),
               HasSubstr("--gpu-binding one"));
+}
+
+TEST(Node, SaysWhyItCannotTakePart) {
+  Node node = NodeWith({}, 1);
+  EXPECT_EQ(MakeHello(Spec(), node, "").node().problem(), "");
+  node.problem = "--input D=/d: gone";
+  EXPECT_EQ(MakeHello(Spec(), node, "").node().problem(), "--input D=/d: gone");
 }
 
 TEST(Node, SaysAtWhichAddressItReachesTheCoordinator) {

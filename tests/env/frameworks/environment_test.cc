@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "env/frameworks/azure.h"
+#include "env/frameworks/jax.h"
+#include "env/frameworks/open_mpi.h"
 #include "env/frameworks/plain.h"
 #include "env/frameworks/pytorch.h"
 #include "tests/env/frameworks/placements.h"
@@ -27,9 +30,12 @@ Variables MustMake(Framework framework, const Placement& placement,
   return made.value_or(Variables());
 }
 
-TEST(WorkerEnvironment, IsTheAgentsPlusTheFrameworks) {
+TEST(WorkerEnvironment, IsTheAgentsPlusTheContracts) {
   Variables expected = PytorchVariables(TwoByTwo(1, 0)).facts;
   expected.merge(PytorchVariables(TwoByTwo(1, 0)).defaults);
+  expected.merge(AzureVariables(TwoByTwo(1, 0)).facts);
+  expected.merge(AzureVariables(TwoByTwo(1, 0)).defaults);
+  expected.merge(OpenMpiNames(TwoByTwo(1, 0)));
   expected["MUSTER_RUN_ID"] = "run7";
   expected["PATH"] = "/usr/bin";
   EXPECT_EQ(MustMake(FRAMEWORK_PYTORCH, TwoByTwo(1, 0),
@@ -37,9 +43,10 @@ TEST(WorkerEnvironment, IsTheAgentsPlusTheFrameworks) {
             expected);
 }
 
-TEST(WorkerEnvironment, OfPlainHoldsNothingOfPytorch) {
+TEST(WorkerEnvironment, OfPlainHoldsNothingOfPytorchOrAzure) {
   Variables expected = PlainVariables(Alone()).facts;
   expected.merge(PlainVariables(Alone()).defaults);
+  expected.merge(JaxVariables(Alone()));
   expected["MUSTER_RUN_ID"] = "run8";
   EXPECT_EQ(MustMake(FRAMEWORK_PLAIN, Alone(), {}), expected);
 }
@@ -86,6 +93,88 @@ TEST(WorkerEnvironment, ForgetsTheFactsOfAnOuterLauncher) {
                                      Pair("TORCHELASTIC_RUN_ID", "run8")}));
   EXPECT_THAT(pytorch, AllOf(Not(Contains(Key("TORCHELASTIC_USE_AGENT_STORE"))),
                              Not(Contains(Key("TORCHELASTIC_ERROR_FILE")))));
+}
+
+TEST(WorkerEnvironment, ForgetsEveryFactOfEveryOtherContract) {
+  Placement placement = TwoByTwo(1, 1);
+  placement.one_gpu_each = true;
+  Variables facts = PytorchVariables(placement).facts;
+  facts.merge(AzureVariables(placement).facts);
+  facts.merge(OpenMpiNames(placement));
+  facts.merge(JaxVariables(placement));
+  // Set anew, or a setting of the user's where it is not.
+  facts.erase("CUDA_VISIBLE_DEVICES");
+  Variables inherited;
+  for (const auto& [name, value] : facts) inherited[name] = "stale";
+  for (Framework framework :
+       {FRAMEWORK_PYTORCH, FRAMEWORK_PLAIN, FRAMEWORK_MPI}) {
+    for (const auto& [name, value] :
+         MustMake(framework, Alone(), {.inherited = inherited})) {
+      // mpirun's own names are mpirun's to set.
+      if (framework == FRAMEWORK_MPI && name.rfind("OMPI_", 0) == 0) {
+        EXPECT_EQ(value, "stale") << name;
+      } else {
+        EXPECT_NE(value, "stale") << name << " with " << framework;
+      }
+    }
+  }
+}
+
+TEST(WorkerEnvironment, PassesOnWhatOnlyThePlatformKnows) {
+  const Variables inherited = {{"AZUREML_RUN_ID", "experiment_1"},
+                               {"AZUREML_EXPERIMENT_ID", "x"},
+                               {"AZ_BATCHAI_INPUT_DATA", "/mnt/data"},
+                               {"AZ_BATCHAI_JOB_TEMP", "/mnt/job"},
+                               {"AZ_BATCHAI_SHARED_JOB_TEMP", "/mnt/shared"},
+                               {"AZ_BATCH_NODE_ID", "tvm-1"}};
+  EXPECT_THAT(
+      MustMake(FRAMEWORK_PYTORCH, TwoByTwo(0, 0), {.inherited = inherited}),
+      IsSupersetOf(inherited));
+}
+
+TEST(WorkerEnvironment, GivesTheDirectoriesThatWereAskedForInEveryFramework) {
+  Placement placement = TwoByTwo(0, 0);
+  placement.inputs = {{"DATA", "/data"}};
+  placement.outputs = {{"MODEL", "/model"}};
+  placement.shared_dir = "/shared";
+  const Variables asked = {{"AZ_BATCHAI_INPUT_DATA", "/data"},
+                           {"AZ_BATCHAI_OUTPUT_MODEL", "/model"},
+                           {"AZ_BATCHAI_SHARED_JOB_TEMP", "/shared"}};
+  for (Framework framework :
+       {FRAMEWORK_PYTORCH, FRAMEWORK_PLAIN, FRAMEWORK_MPI}) {
+    EXPECT_THAT(
+        MustMake(framework, placement,
+                 {.inherited = {{"AZ_BATCHAI_INPUT_DATA", "/other"},
+                                {"AZ_BATCHAI_SHARED_JOB_TEMP", "/other"}}}),
+        IsSupersetOf(asked));
+  }
+}
+
+TEST(ExplainEnvironment, NamesTheSourceOfEachVariable) {
+  Placement placement = TwoByTwo(0, 0);
+  placement.inputs = {{"DATA", "/data"}};
+  const absl::StatusOr<ExplainedVariables> explained = ExplainEnvironment(
+      FRAMEWORK_PYTORCH, placement,
+      {.inherited = {{"HOME", "/"}, {"OMP_NUM_THREADS", "8"}, {"MINE", "x"}},
+       .user = {{"MINE", "y"}}});
+  ASSERT_TRUE(explained.ok()) << explained.status();
+  const auto source = [&](const char* name) {
+    const auto found = explained->find(name);
+    return found == explained->end() ? "none" : found->second.source;
+  };
+  EXPECT_EQ(source("RANK"), "ranks");
+  EXPECT_EQ(source("GROUP_RANK"), "torchrun");
+  EXPECT_EQ(source("AZ_BATCHAI_TASK_INDEX"), "azure");
+  EXPECT_EQ(source("AZ_BATCHAI_PYTORCH_INIT_METHOD"), "azure");
+  EXPECT_EQ(source("OMPI_COMM_WORLD_RANK"), "azure");
+  EXPECT_EQ(source("AZ_BATCHAI_INPUT_DATA"), "--input");
+  EXPECT_EQ(source("MINE"), "--env");
+  EXPECT_EQ(source("MUSTER_RUN_ID"), "muster");
+  EXPECT_EQ(source("GLOO_SOCKET_IFNAME"), "default");
+  EXPECT_EQ(source("OMP_NUM_THREADS"), "inherited");
+  EXPECT_TRUE(explained->at("OMP_NUM_THREADS").known);
+  EXPECT_EQ(source("HOME"), "inherited");
+  EXPECT_FALSE(explained->at("HOME").known);
 }
 
 TEST(WorkerEnvironment, LeavesTheUsersSettingsAlone) {

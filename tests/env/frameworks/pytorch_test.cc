@@ -28,7 +28,6 @@ TEST(PytorchVariables, OfTwoNodesWithTwoWorkers) {
     for (uint32_t local : {0, 1}) {
       const std::string rank = std::to_string(2 * node + local);
       Variables expected = CommonOfTwoByTwo();
-      expected["AZ_BATCHAI_TASK_INDEX"] = rank;
       expected["GROUP_RANK"] = std::to_string(node);
       expected["LOCAL_RANK"] = std::to_string(local);
       expected["NODE_RANK"] = std::to_string(node);
@@ -54,7 +53,6 @@ TEST(PytorchVariables, OfOneNode) {
       given.facts,
       (Variables{{"AZ_BATCHAI_PYTORCH_BACKEND", "gloo"},
                  {"AZ_BATCHAI_PYTORCH_INIT_METHOD", "tcp://127.0.0.1:10001"},
-                 {"AZ_BATCHAI_TASK_INDEX", "0"},
                  {"GROUP_RANK", "0"},
                  {"GROUP_WORLD_SIZE", "1"},
                  {"LOCAL_RANK", "0"},
@@ -101,6 +99,9 @@ TEST(PytorchVariables, NameOneInitFileForAllRanksOfAnAttempt) {
   Placement next_attempt = placement;
   next_attempt.attempt = 2;
   EXPECT_NE(InitMethodOf(next_attempt), first);
+  EXPECT_EQ(InitFile("file:///mnt/shared", "run7", 2),
+            "/mnt/shared/muster-run7-2");
+  EXPECT_EQ(InitFile("tcp", "run7", 2), "");
   Placement next_run = placement;
   next_run.run_id = "run8";
   EXPECT_NE(InitMethodOf(next_run), first);

@@ -106,6 +106,9 @@ TEST_F(WireTest, CarriesEveryOtherMessage) {
   const std::chrono::milliseconds day = std::chrono::hours(24);
   EXPECT_EQ(*DecodeGrace(Carry(EncodeStop(day))), day);
   EXPECT_EQ(*DecodeGrace(Carry(EncodeSetOrphanGrace(day))), day);
+  EXPECT_EQ(*DecodeRemoveAtEnd(Carry(EncodeRemoveAtEnd("/tmp/\xff x"))),
+            "/tmp/\xff x");
+  EXPECT_FALSE(DecodeRemoveAtEnd(EncodeRemoveAtEnd("")).ok());
   EXPECT_EQ(Carry(EncodeFinish()).type,
             static_cast<uint16_t>(MessageType::kFinish));
 
