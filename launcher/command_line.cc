@@ -14,6 +14,7 @@
 #include "launcher/flags.h"
 #include "launcher/help.h"
 #include "launcher/job_checks.h"
+#include "launcher/learning.h"
 #include "launcher/text.h"
 
 namespace muster::launcher {
@@ -55,7 +56,7 @@ class JobParser {
     const bool has_separator = separator != arguments.end();
     ScannedFlags scanned =
         ScanFlags({arguments.begin(), separator}, command_, has_separator);
-    if (scanned.help) return {PrintCommand{CommandHelp(command_)}, {}};
+    if (scanned.help) return {PrintCommand{CommandHelp(command_)}, {}, {}};
     mistakes_ = std::move(scanned.mistakes);
     facts_.unread = std::move(scanned.without_value);
 
@@ -66,6 +67,7 @@ class JobParser {
     } else if (!scanned.command_seen) {
       ReadCommand({});
     }
+    if (command_ == Command::kRun) Learn();
     for (std::string& mistake : CheckJob(spec_, facts_)) {
       mistakes_.push_back(std::move(mistake));
     }
@@ -89,6 +91,18 @@ class JobParser {
         flag.codec->read(std::string(flag.fallback), &spec_).IgnoreError();
       }
     }
+  }
+
+  // What the flags leave open, from the environment.
+  void Learn() {
+    learnt_ = LearnFromEnvironment(surroundings_, sources_, &facts_, &spec_);
+    for (std::string& mistake : learnt_.mistakes) {
+      mistakes_.push_back(std::move(mistake));
+    }
+    for (std::string& warning : learnt_.warnings) {
+      warnings_.push_back(std::move(warning));
+    }
+    sources_.merge(learnt_.sources);
   }
 
   // The flag as given, else its variable.
@@ -141,6 +155,9 @@ class JobParser {
       mistakes_.push_back(absl::StrCat(source, Printable(value), ": ",
                                        Printable(status.message())));
     }
+    std::string& shown = sources_[std::string(flag.name)];
+    absl::StrAppend(&shown, shown.empty() ? "" : ", ", source,
+                    Printable(value));
   }
 
   void ReportMisplaced(const Flag& flag, const std::string& name) {
@@ -190,11 +207,14 @@ class JobParser {
           std::move(mistakes_),
           absl::StrCat("muster ", CommandName(command_), " --help")};
     } else if (command_ == Command::kRun) {
-      result.command = RunCommand{std::move(spec_)};
+      result.command =
+          RunCommand{std::move(spec_), std::move(learnt_.discovery),
+                     std::move(learnt_.lines)};
     } else {
       result.command = SimCommand{std::move(spec_)};
     }
     result.warnings = std::move(warnings_);
+    result.sources = std::move(sources_);
     return result;
   }
 
@@ -204,18 +224,20 @@ class JobParser {
   JobSpec spec_;
   Strings mistakes_;
   Strings warnings_;
+  std::map<std::string, std::string> sources_;
+  Learnt learnt_;
 };
 
 CommandLine Print(std::string text, int exit_code = kSuccess) {
-  return {PrintCommand{std::move(text), exit_code}, {}};
+  return {PrintCommand{std::move(text), exit_code}, {}, {}};
 }
 
 CommandLine Wrong(std::string mistake) {
-  return {UsageErrors{{std::move(mistake)}, "muster --help"}, {}};
+  return {UsageErrors{{std::move(mistake)}, "muster --help"}, {}, {}};
 }
 
 CommandLine ParseToken(const Strings& arguments) {
-  if (arguments.empty()) return {TokenCommand{}, {}};
+  if (arguments.empty()) return {TokenCommand{}, {}, {}};
   if (arguments[0] == "--help" || arguments[0] == "-h") {
     return Print(TokenHelp());
   }

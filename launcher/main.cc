@@ -20,6 +20,8 @@
 #include <vector>
 
 #include "env/frameworks/environment.h"
+#include "env/hardware/interfaces.h"
+#include "env/schedulers/inputs.h"
 #include "launcher/agent.h"
 #include "launcher/command_line.h"
 #include "launcher/exit_codes.h"
@@ -64,6 +66,19 @@ bool CurrentDirectoryExists() {
   return !error;
 }
 
+std::vector<std::string> OwnAddresses() {
+  std::vector<std::string> addresses;
+  const auto interfaces = env::ListInterfaces();
+  if (!interfaces.ok()) return addresses;
+  // Loopback's are every node's: the last to look for in a list of hosts.
+  for (const bool loopback : {false, true}) {
+    for (const env::InterfaceAddress& one : *interfaces) {
+      if (one.loopback == loopback) addresses.push_back(one.address);
+    }
+  }
+  return addresses;
+}
+
 absl::StatusOr<rendezvous::Credentials> MakeCredentials(
     const JobSpec& spec, const std::optional<rendezvous::Token>& token) {
   if (!spec.tls_cert_file().empty()) {
@@ -106,8 +121,10 @@ absl::StatusOr<Prepared> Prepare(const JobSpec& spec,
   return prepared;
 }
 
-int RunAgent(const JobSpec& spec, Prepared prepared) {
+int RunAgent(const RunCommand& command, Prepared prepared) {
+  const JobSpec& spec = command.spec;
   StartLog(spec.host_name());
+  for (const std::string& line : command.learnt) spdlog::info("{}", line);
   absl::StatusOr<rendezvous::Credentials> credentials =
       MakeCredentials(spec, prepared.token.token);
   if (!credentials.ok()) {
@@ -153,8 +170,10 @@ int PrintToken() {
 }
 
 int Main(int argc, char** argv) {
+  const env::SystemFiles files;
   const CommandLine line = ParseCommandLine(
-      {argv + 1, argv + argc}, {ReadVariables(environ), HostName()});
+      {argv + 1, argv + argc},
+      {ReadVariables(environ), HostName(), OwnAddresses(), &files});
   for (const std::string& warning : line.warnings) {
     fprintf(stderr, "muster: warning: %s\n", warning.c_str());
   }
@@ -182,7 +201,8 @@ int Main(int argc, char** argv) {
                     std::string(prepared.status().message()));
   }
   return sim ? RunSimulator(spec, *std::move(prepared))
-             : RunAgent(spec, *std::move(prepared));
+             : RunAgent(std::get<RunCommand>(line.command),
+                        *std::move(prepared));
 }
 
 }  // namespace

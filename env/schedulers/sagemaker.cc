@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "env/schedulers/hosts.h"
 #include "env/schedulers/json_reading.h"
@@ -93,7 +94,8 @@ MaybeDiscovery FromVariables(const Reading& reading) {
   return found;
 }
 
-MaybeDiscovery FromFile(const std::string& text) {
+MaybeDiscovery FromFile(std::string text) {
+  absl::RemoveExtraAsciiWhitespace(&text);  // one line, for people
   const Evidence evidence{kResourceConfig, text};
   const absl::StatusOr<nlohmann::json> json = ParseJson(evidence);
   if (!json.ok()) return json.status();
