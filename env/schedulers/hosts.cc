@@ -69,6 +69,8 @@ absl::StatusOr<uint32_t> Port(absl::string_view text) {
 
 bool IsNumericHost(const std::string& text) {
   in6_addr buffer;
+  // inet_pton() reads up to a NUL, and files and JSON can hold one.
+  if (text.find('\0') != std::string::npos) return false;
   return inet_pton(AF_INET, text.c_str(), &buffer) == 1 ||
          inet_pton(AF_INET6, text.c_str(), &buffer) == 1;
 }

@@ -70,6 +70,13 @@ TEST(Hosts, PartsOfAnEndpoint) {
   }
 }
 
+TEST(Hosts, AnAddressEndsWhereItsTextEnds) {
+  EXPECT_TRUE(IsNumericHost("10.0.0.1"));
+  EXPECT_TRUE(IsNumericHost("fd00::1"));
+  EXPECT_FALSE(IsNumericHost(std::string("10.0.0.1\0x", 10)));
+  EXPECT_FALSE(CheckHost(std::string("fd00::1\0", 8)).ok());
+}
+
 TEST(Hosts, AListMustBeOfSoundAndDifferentHosts) {
   EXPECT_TRUE(CheckHosts({"a", "10.0.0.1", "fd00::1"}).ok());
   EXPECT_THAT(std::string(CheckHosts({}).message()), HasSubstr("no host"));
