@@ -6,7 +6,7 @@
 #   packages.sh install GROUP...   install those that are missing
 set -euo pipefail
 
-readonly GROUPS_KNOWN="build test workload lint image bench"
+readonly GROUPS_KNOWN="build test workload lint image bench fuzz"
 
 packages_of() {
   case "$1" in
@@ -27,6 +27,8 @@ packages_of() {
       echo buildah podman runc netavark aardvark-dns iptables debootstrap ;;
     bench)
       echo python3 openmpi-bin hyperfine iproute2 iptables procps ;;
+    fuzz) # clang with libFuzzer
+      echo clang libclang-rt-14-dev ;;
     *)
       echo "packages.sh: no group '$1'; there are: $GROUPS_KNOWN" >&2
       return 64 ;;

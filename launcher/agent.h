@@ -2,9 +2,11 @@
 #ifndef MUSTER_LAUNCHER_AGENT_H_
 #define MUSTER_LAUNCHER_AGENT_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "asio/io_context.hpp"
 #include "asio/signal_set.hpp"
@@ -65,6 +67,10 @@ class Agent {
 
   // Locating and joining: agent_join.cc.
   void Locate();
+  void LocateByDns();
+  // `nodes` as in NameWaitOptions.
+  void AwaitName(const std::string& host, uint32_t nodes,
+                 std::function<void(std::vector<std::string>)> on_resolved);
   void Decide(const rendezvous::HostingAnswer& answer);
   void StartHost(const rendezvous::HostingAnswer& answer);
   void Join(bool port_taken);
@@ -111,7 +117,7 @@ class Agent {
   void GotReport(const Report& report);
   void Leave();
 
-  const JobSpec spec_;
+  JobSpec spec_;  // --host-dns fills in the endpoint; else constant
   const rendezvous::Credentials credentials_;
   const env::Variables inherited_;
   const rendezvous::Instant deadline_;  // for joining

@@ -1,4 +1,5 @@
 // The agent's first two phases: who hosts the coordinator, and how to reach it.
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,26 +21,56 @@ void Agent::Locate() {
       .max_nodes = spec_.agreement().max_nodes(),
       .endpoint_host = spec_.endpoint_host(),
       .is_local = [](const std::string& a) { return env::IsLocalAddress(a); }};
+  if (question.max_nodes > 1 && !spec_.host_dns().empty()) {
+    LocateByDns();
+    return;
+  }
   if (spec_.has_node_rank()) question.node_rank = spec_.node_rank();
   const HostingAnswer answer = rendezvous::DecideHosting(question);
   if (answer.hosting != Hosting::kUnknown) {
     Decide(answer);
     return;
   }
+  AwaitName(spec_.endpoint_host(), 0,
+            [this, question](std::vector<std::string> addresses) mutable {
+              question.addresses = std::move(addresses);
+              Decide(rendezvous::DecideHosting(question));
+            });
+}
+
+// The node with the smallest address hosts, whichever rank it has.
+void Agent::LocateByDns() {
+  AwaitName(spec_.host_dns(), spec_.agreement().max_nodes(),
+            [this](const std::vector<std::string>& addresses) {
+              spec_.set_endpoint_host(addresses[0]);
+              spdlog::info(
+                  "{} has the addresses of all {} nodes; meeting at "
+                  "{}:{}",
+                  spec_.host_dns(), addresses.size(), addresses[0],
+                  spec_.endpoint_port());
+              Decide(rendezvous::DecideHosting(
+                  {.max_nodes = spec_.agreement().max_nodes(),
+                   .endpoint_host = spec_.endpoint_host(),
+                   .is_local = [](const std::string& a) {
+                     return env::IsLocalAddress(a);
+                   }}));
+            });
+}
+
+void Agent::AwaitName(
+    const std::string& host, uint32_t nodes,
+    std::function<void(std::vector<std::string>)> on_resolved) {
   resolver_ = std::make_unique<rendezvous::NameWait>(
       loop_,
       rendezvous::NameWaitOptions{
-          .host = spec_.endpoint_host(),
+          .host = host,
           .port = static_cast<int>(spec_.endpoint_port()),
-          .deadline = deadline_},
+          .deadline = deadline_,
+          .nodes = nodes},
       rendezvous::NameWaitCallbacks{
           .on_progress =
               [](const std::string& why) { spdlog::info("{}", why); },
-          .on_resolved =
-              [this, question](std::vector<std::string> addresses) mutable {
-                question.addresses = std::move(addresses);
-                Decide(rendezvous::DecideHosting(question));
-              },
+          .on_resolved = std::move(on_resolved),
           .on_failed =
               [this](const rendezvous::JoinFailure& failure) {
                 Fail(failure.kind, failure.exit_code, failure.message);

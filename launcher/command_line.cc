@@ -14,6 +14,7 @@
 #include "launcher/flags.h"
 #include "launcher/help.h"
 #include "launcher/job_checks.h"
+#include "launcher/learning.h"
 #include "launcher/text.h"
 
 namespace muster::launcher {
@@ -60,7 +61,7 @@ class JobParser {
     const bool has_separator = separator != arguments.end();
     ScannedFlags scanned =
         ScanFlags({arguments.begin(), separator}, command_, has_separator);
-    if (scanned.help) return {PrintCommand{CommandHelp(command_)}, {}};
+    if (scanned.help) return {PrintCommand{CommandHelp(command_)}, {}, {}};
     mistakes_ = std::move(scanned.mistakes);
     facts_.unread = std::move(scanned.without_value);
 
@@ -71,6 +72,7 @@ class JobParser {
     } else if (!scanned.command_seen) {
       ReadCommand({});
     }
+    if (command_ != Command::kSim) Learn();
     for (std::string& mistake : CheckJob(spec_, facts_)) {
       mistakes_.push_back(std::move(mistake));
     }
@@ -105,12 +107,23 @@ class JobParser {
     }
   }
 
+  // What the flags leave open, from the environment.
+  void Learn() {
+    learnt_ = LearnFromEnvironment(surroundings_, sources_, &facts_, &spec_);
+    for (std::string& mistake : learnt_.mistakes) {
+      mistakes_.push_back(std::move(mistake));
+    }
+    for (std::string& warning : learnt_.warnings) {
+      warnings_.push_back(std::move(warning));
+    }
+    sources_.merge(learnt_.sources);
+  }
+
   // The flag as given, else its variable.
   void ReadFlag(const Flag& flag, const Strings& given) {
     const std::string name = absl::StrCat("--", flag.name);
     if (given.empty()) return ReadVariable(flag);
     if (!flag.BelongsTo(command_)) return ReportMisplaced(flag, name);
-    Decide(flag, name);
     if (given.size() > 1 && !flag.repeatable) {
       facts_.unread.insert(flag.name);
       mistakes_.push_back(absl::StrCat(
@@ -135,19 +148,12 @@ class JobParser {
       if (command_ == Command::kSim) ReportMisplaced(flag, name);
       return;
     }
-    Decide(flag, name);
     Strings values = {variable->second};
     if (flag.repeatable) {
       values = absl::StrSplit(variable->second, '\n', absl::SkipEmpty());
     }
     for (const std::string& value : values) {
       ReadValue(flag, value, name + "=");
-    }
-  }
-
-  void Decide(const Flag& flag, const std::string& source) {
-    if (IsOneOf(kDecisive, std::string(flag.name))) {
-      decisions_[std::string(flag.name)] = source;
     }
   }
 
@@ -163,6 +169,9 @@ class JobParser {
       mistakes_.push_back(absl::StrCat(source, Printable(value), ": ",
                                        Printable(status.message())));
     }
+    std::string& shown = sources_[std::string(flag.name)];
+    absl::StrAppend(&shown, shown.empty() ? "" : ", ", source,
+                    Printable(value));
   }
 
   void ReportMisplaced(const Flag& flag, const std::string& name) {
@@ -206,6 +215,19 @@ class JobParser {
     }
   }
 
+  Decisions MakeDecisions() const {
+    Decisions decisions;
+    for (const char* flag : kDecisive) {
+      const auto source = sources_.find(flag);
+      if (source != sources_.end()) decisions.insert(*source);
+    }
+    // What is not decided otherwise; this node's rank may well be open.
+    for (const char* flag : {"framework", "nnodes", "nproc-per-node"}) {
+      decisions.emplace(flag, "default");
+    }
+    return decisions;
+  }
+
   CommandLine Result() {
     CommandLine result;
     if (!mistakes_.empty()) {
@@ -213,18 +235,16 @@ class JobParser {
           std::move(mistakes_),
           absl::StrCat("muster ", CommandName(command_), " --help")};
     } else if (command_ == Command::kRun) {
-      result.command = RunCommand{std::move(spec_)};
-    } else if (command_ == Command::kEnv) {
-      // What is not decided otherwise; this node's rank may well be open.
-      for (const char* flag : {"framework", "nnodes", "nproc-per-node"}) {
-        decisions_.emplace(flag, "default");
-      }
       result.command =
-          EnvCommand{std::move(spec_), json_, std::move(decisions_)};
+          RunCommand{std::move(spec_), std::move(learnt_.discovery),
+                     std::move(learnt_.lines)};
+    } else if (command_ == Command::kEnv) {
+      result.command = EnvCommand{std::move(spec_), json_, MakeDecisions()};
     } else {
       result.command = SimCommand{std::move(spec_)};
     }
     result.warnings = std::move(warnings_);
+    result.sources = std::move(sources_);
     return result;
   }
 
@@ -232,22 +252,23 @@ class JobParser {
   const Surroundings& surroundings_;
   JobFacts facts_;
   bool json_ = false;
-  Decisions decisions_;
   JobSpec spec_;
   Strings mistakes_;
   Strings warnings_;
+  std::map<std::string, std::string> sources_;
+  Learnt learnt_;
 };
 
 CommandLine Print(std::string text, int exit_code = kSuccess) {
-  return {PrintCommand{std::move(text), exit_code}, {}};
+  return {PrintCommand{std::move(text), exit_code}, {}, {}};
 }
 
 CommandLine Wrong(std::string mistake) {
-  return {UsageErrors{{std::move(mistake)}, "muster --help"}, {}};
+  return {UsageErrors{{std::move(mistake)}, "muster --help"}, {}, {}};
 }
 
 CommandLine ParseToken(const Strings& arguments) {
-  if (arguments.empty()) return {TokenCommand{}, {}};
+  if (arguments.empty()) return {TokenCommand{}, {}, {}};
   if (arguments[0] == "--help" || arguments[0] == "-h") {
     return Print(TokenHelp());
   }
@@ -264,9 +285,11 @@ CommandLine ParseRsh(const Strings& arguments) {
     return {UsageErrors{{"muster rsh: needs a host and a command, as in muster "
                          "rsh node1 hostname"},
                         "muster rsh --help"},
+            {},
             {}};
   }
   return {RshCommand{arguments[0], {arguments.begin() + 1, arguments.end()}},
+          {},
           {}};
 }
 
@@ -326,7 +349,7 @@ CommandLine ParseCommandLine(const Strings& arguments,
   }
   if (first == "token") return ParseToken(rest);
   if (first == "rsh") return ParseRsh(rest);
-  if (first == "mpi-rank") return {RankShimCommand{}, {}};
+  if (first == "mpi-rank") return {RankShimCommand{}, {}, {}};
   if (first == "run") return JobParser(Command::kRun, surroundings).Parse(rest);
   if (first == "sim") return JobParser(Command::kSim, surroundings).Parse(rest);
   if (first == "env") return JobParser(Command::kEnv, surroundings).Parse(rest);

@@ -3,10 +3,13 @@
 #define MUSTER_LAUNCHER_COMMAND_LINE_H_
 
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "env/schedulers/discovery.h"
+#include "env/schedulers/inputs.h"
 #include "proto/job.pb.h"
 
 namespace muster::launcher {
@@ -17,6 +20,11 @@ using Variables = std::map<std::string, std::string>;
 struct Surroundings {
   Variables variables;    // the environment
   std::string host_name;  // shown for this node unless --host-name is given
+  // Numeric, of this node, the surest first: it looks for them in lists of
+  // hosts.
+  std::vector<std::string> addresses = {};
+  // Must outlive the parser; null: there are no files.
+  const env::FileReader* files = nullptr;
 };
 
 // The environment as a map; entries without "=" are left out.
@@ -25,6 +33,10 @@ Variables ReadVariables(const char* const* environment);
 // `muster run`: this node's agent.
 struct RunCommand {
   JobSpec spec;
+  // What the scheduler said, used or not, with its evidence.
+  std::optional<env::Discovery> discovery = {};
+  // Lines for the log: what was learnt from the environment, and from where.
+  std::vector<std::string> learnt = {};
 };
 
 // `muster sim`: spec.agreement().max_nodes() agents on this machine. Endpoint,
@@ -35,7 +47,8 @@ struct SimCommand {
 };
 
 // What decided, for each flag that says how large the job is and which part of
-// it is here: "--nnodes", "MUSTER_NNODES", "default", ... by the flag's name.
+// it is here, by the flag's name: "--nnodes 4", "MUSTER_NNODES=4",
+// "SLURM_STEP_NUM_NODES=4" or "default".
 using Decisions = std::map<std::string, std::string>;
 
 // `muster env`: print what every rank would be given, and start nothing.
@@ -77,11 +90,16 @@ struct CommandLine {
                RankShimCommand, PrintCommand, UsageErrors>
       command;
   std::vector<std::string> warnings;  // a line each, for stderr
+  // For each flag that is not left to its default, by its name without dashes,
+  // where its value comes from: "--nnodes 4", "MUSTER_NNODES=4" or
+  // "SLURM_STEP_NUM_NODES=4". Printable.
+  std::map<std::string, std::string> sources;
 };
 
-// Reads `arguments` (argv without the program's name). Pure, but that it looks
-// at the directory that --init-method names. Never fails: what is wrong
-// becomes UsageErrors, all of it.
+// Reads `arguments` (argv without the program's name); what they and MUSTER_*
+// variables do not say is learnt from the environment (env/schedulers). Pure,
+// but for the surroundings' files and the directory that --init-method names.
+// Never fails: what is wrong becomes UsageErrors, all of it.
 CommandLine ParseCommandLine(const std::vector<std::string>& arguments,
                              const Surroundings& surroundings);
 

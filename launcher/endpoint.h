@@ -10,6 +10,9 @@
 
 namespace muster::launcher {
 
+// Where a coordinator listens unless something says otherwise.
+inline constexpr uint32_t kDefaultPort = 29400;
+
 struct Endpoint {
   std::string host;  // a name or a numeric address, without brackets
   uint32_t port = 0;

@@ -12,14 +12,15 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "env/schedulers/discover.h"
 #include "launcher/endpoint.h"
 
 namespace muster::launcher {
 namespace {
 
-constexpr uint32_t kDefaultPort = 29400;
 constexpr uint32_t kMaxNodes = 65536;
 constexpr uint32_t kMaxWorkersPerNode = 1024;
 constexpr uint32_t kMaxGpus = 1024;
@@ -120,6 +121,17 @@ absl::Status ReadInitMethod(const std::string& value, JobSpec* spec) {
   return absl::OkStatus();
 }
 
+absl::Status ReadScheduler(const std::string& value, JobSpec* spec) {
+  const std::vector<std::string> names = env::SchedulerNames();
+  if (value != "auto" && value != "none" &&
+      std::find(names.begin(), names.end(), value) == names.end()) {
+    return Must(
+        absl::StrCat("auto, none or one of ", absl::StrJoin(names, ", ")));
+  }
+  spec->set_scheduler(value);
+  return absl::OkStatus();
+}
+
 absl::Status ReadInsecure(const std::string& value, JobSpec* spec) {
   const bool yes = value == "true" || value == "1" || value == "yes";
   if (!yes && value != "false" && value != "0" && value != "no") {
@@ -215,6 +227,39 @@ const Codec kEndpointCodec = {
       if (spec.endpoint_host().empty()) return {};
       return {FormatEndpoint({spec.endpoint_host(), spec.endpoint_port()})};
     }};
+
+const Codec kHostFileCodec =
+    TextCodec<&JobSpec::mutable_host_file, &JobSpec::host_file>();
+
+const Codec kHostDnsCodec = {
+    [](const std::string& value, JobSpec* spec) {
+      const absl::StatusOr<Endpoint> endpoint =
+          ParseEndpoint(value, kDefaultPort);
+      if (!endpoint.ok()) return endpoint.status();
+      if (IsNumericAddress(endpoint->host)) {
+        return Must("a name that resolves to the addresses of all nodes");
+      }
+      spec->set_host_dns(endpoint->host);
+      spec->set_endpoint_port(endpoint->port);
+      return absl::OkStatus();
+    },
+    [](const JobSpec& spec) -> Values {
+      if (spec.host_dns().empty()) return {};
+      return {FormatEndpoint({spec.host_dns(), spec.endpoint_port()})};
+    }};
+
+const Codec kSchedulerCodec = {
+    ReadScheduler, [](const JobSpec& spec) { return Given(spec.scheduler()); }};
+
+const Codec kEnvLevelCodec = {
+    [](const std::string& value, JobSpec* spec) {
+      if (value != "node" && value != "process") {
+        return Must("node or process");
+      }
+      spec->set_env_level(value);
+      return absl::OkStatus();
+    },
+    [](const JobSpec& spec) { return Given(spec.env_level()); }};
 
 const Codec kNodeRankCodec = {
     [](const std::string& value, JobSpec* spec) {

@@ -23,7 +23,8 @@ const Flag kFlags[] = {
     {.name = "nnodes",
      .value = "N|MIN:MAX",
      .fallback = "1",
-     .help = "Nodes of the job; with MIN:MAX, any number between will do.",
+     .help = "Nodes of the job; with MIN:MAX, any number between will do. If "
+             "not given, what the scheduler says comes before the default.",
      .codec = &kNodesCodec},
     {.name = "nproc-per-node",
      .value = "N|gpu|cpu|auto",
@@ -70,6 +71,41 @@ const Flag kFlags[] = {
      .group = Group::kMeeting,
      .scope = Scope::kRunOnly,
      .codec = &kEndpointCodec},
+    {.name = "host-file",
+     .value = "FILE",
+     .default_text = "none",
+     .help = "All hosts of the job, one in each line, the same file on every "
+             "node: gives the number of nodes, this node's index by its name "
+             "or address, and the first host to meet at.",
+     .group = Group::kMeeting,
+     .scope = Scope::kRunOnly,
+     .codec = &kHostFileCodec},
+    {.name = "host-dns",
+     .value = "NAME[:PORT]",
+     .default_text = "none",
+     .help = "A name that stands for all nodes, such as a headless Service: "
+             "they meet at the smallest of its addresses, once it has as many "
+             "as --nnodes.",
+     .group = Group::kMeeting,
+     .scope = Scope::kRunOnly,
+     .codec = &kHostDnsCodec},
+    {.name = "scheduler",
+     .value = "auto|none|NAME",
+     .fallback = "auto",
+     .help = "Whose variables give what no flag gives: auto finds out, none "
+             "leaves them all alone, and a name, such as slurm or kubernetes, "
+             "asks that one only.",
+     .group = Group::kMeeting,
+     .scope = Scope::kRunOnly,
+     .codec = &kSchedulerCodec},
+    {.name = "env-level",
+     .value = "node|process",
+     .default_text = "neither; they are then not guessed",
+     .help = "What RANK and WORLD_SIZE in this environment count: nodes, to "
+             "use them (PyTorchJob), or processes, to leave them alone.",
+     .group = Group::kMeeting,
+     .scope = Scope::kRunOnly,
+     .codec = &kEnvLevelCodec},
     {.name = "rdzv-id",
      .value = "ID",
      .default_text = "none",

@@ -45,11 +45,31 @@ class Checker {
   }
 
   void CheckEndpoint() {
-    if (Read({"rdzv-endpoint"}) && spec_.agreement().max_nodes() > 1 &&
-        spec_.endpoint_host().empty()) {
-      mistakes_.push_back(
+    const uint32_t nodes = spec_.agreement().max_nodes();
+    if (!spec_.host_dns().empty()) {
+      CheckHostDns();
+    } else if (Read({"rdzv-endpoint", "host-file", "host-dns"}) && nodes > 1 &&
+               spec_.endpoint_host().empty()) {
+      mistakes_.push_back(absl::StrCat(
           "more than one node needs --rdzv-endpoint HOST[:PORT], the same on "
-          "every node: the name or address of one of them");
+          "every node: the name or address of one of them",
+          facts_.rendezvous_advice.empty()
+              ? ""
+              : absl::StrCat(" (", facts_.rendezvous_advice, ")")));
+    }
+  }
+
+  void CheckHostDns() {
+    if (!spec_.endpoint_host().empty() || !spec_.host_file().empty()) {
+      mistakes_.push_back(
+          "--host-dns excludes --rdzv-endpoint and --host-file: give one of "
+          "them");
+    }
+    if (Read({"nnodes"}) &&
+        spec_.agreement().min_nodes() != spec_.agreement().max_nodes()) {
+      mistakes_.push_back(
+          "--host-dns waits for all addresses, so it needs --nnodes N and not "
+          "MIN:MAX");
     }
   }
 

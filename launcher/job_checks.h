@@ -18,6 +18,8 @@ struct JobFacts {
   // Names of flags that were given but could not be read. What they would
   // decide is not checked: one mistake is reported once.
   std::set<absl::string_view> unread;
+  // Why the environment does not say where the nodes meet; "" for nothing.
+  std::string rendezvous_advice;
 };
 
 // One line for each thing that does not go together.

@@ -22,6 +22,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/frameworks/environment.h"
+#include "env/hardware/interfaces.h"
+#include "env/schedulers/inputs.h"
 #include "launcher/agent.h"
 #include "launcher/command_line.h"
 #include "launcher/directories.h"
@@ -79,6 +81,19 @@ std::string AgentSocket() {
   return name ? name : "";
 }
 
+std::vector<std::string> OwnAddresses() {
+  std::vector<std::string> addresses;
+  const auto interfaces = env::ListInterfaces();
+  if (!interfaces.ok()) return addresses;
+  // Loopback's are every node's: the last to look for in a list of hosts.
+  for (const bool loopback : {false, true}) {
+    for (const env::InterfaceAddress& one : *interfaces) {
+      if (one.loopback == loopback) addresses.push_back(one.address);
+    }
+  }
+  return addresses;
+}
+
 absl::StatusOr<rendezvous::Credentials> MakeCredentials(
     const JobSpec& spec, const std::optional<rendezvous::Token>& token) {
   if (!spec.tls_cert_file().empty()) {
@@ -121,9 +136,11 @@ absl::StatusOr<Prepared> Prepare(const JobSpec& spec,
   return prepared;
 }
 
-int RunAgent(JobSpec spec, Prepared prepared) {
+int RunAgent(const RunCommand& command, Prepared prepared) {
+  JobSpec spec = command.spec;
   StartLog(spec.host_name());
   MakeDirectoriesAbsolute(std::filesystem::current_path().string(), &spec);
+  for (const std::string& line : command.learnt) spdlog::info("{}", line);
   absl::StatusOr<rendezvous::Credentials> credentials =
       MakeCredentials(spec, prepared.token.token);
   if (!credentials.ok()) {
@@ -189,8 +206,10 @@ int ShowEnvironment(const EnvCommand& command) {
 }
 
 int Main(int argc, char** argv) {
+  const env::SystemFiles files;
   const CommandLine line = ParseCommandLine(
-      {argv + 1, argv + argc}, {ReadVariables(environ), HostName()});
+      {argv + 1, argv + argc},
+      {ReadVariables(environ), HostName(), OwnAddresses(), &files});
   for (const std::string& warning : line.warnings) {
     fprintf(stderr, "muster: warning: %s\n", warning.c_str());
   }
@@ -230,7 +249,8 @@ int Main(int argc, char** argv) {
                     std::string(prepared.status().message()));
   }
   return sim ? RunSimulator(spec, *std::move(prepared))
-             : RunAgent(spec, *std::move(prepared));
+             : RunAgent(std::get<RunCommand>(line.command),
+                        *std::move(prepared));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "rendezvous/background.h"
+#include "rendezvous/node_addresses.h"
 #include "rendezvous/reach.h"
 
 namespace muster::rendezvous {
@@ -23,8 +24,10 @@ NameWait::NameWait(asio::io_context& loop, NameWaitOptions options,
     timer_.cancel();
     callbacks_.on_failed(
         {.message = absl::StrCat(
-             "the coordinator's name did not resolve within --rdzv-timeout; "
-             "the last attempt: name: ",
+             options_.nodes > 0 ? absl::StrCat("--host-dns ", options_.host,
+                                               ": not all nodes had an address")
+                                : "the coordinator's name did not resolve",
+             " within --rdzv-timeout; the last attempt: name: ",
              last_why_.empty() ? "no answer yet" : last_why_)});
   });
   Attempt();
@@ -41,6 +44,9 @@ void NameWait::Attempt() {
       [this,
        alive = alive_](absl::StatusOr<std::vector<std::string>> addresses) {
         if (!*alive) return;
+        if (addresses.ok() && options_.nodes > 0) {
+          addresses = NodeAddresses(*addresses, options_.nodes);
+        }
         if (!addresses.ok()) {
           Retry(std::string(addresses.status().message()));
           return;

@@ -18,6 +18,9 @@ struct NameWaitOptions {
   std::string host;
   int port = 0;
   Instant deadline{};
+  // The name stands for this many nodes: wait until all have an address, see
+  // NodeAddresses(). 0 for a name of one host, where any address will do.
+  uint32_t nodes = 0;
 };
 
 // All are called on the loop, never from inside a call.
@@ -28,8 +31,8 @@ struct NameWaitCallbacks {
   std::function<void(const JoinFailure&)> on_failed;
 };
 
-// Job: resolves a name again and again until it has an address or the deadline
-// has come.
+// Job: resolves a name again and again until it has the addresses that it must
+// have or the deadline has come.
 // Life cycle: construct to start; on_resolved or on_failed comes once and last.
 // Threads: construct and destroy on the loop; the resolver runs on a thread of
 // its own, which may outlive this.

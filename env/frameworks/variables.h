@@ -1,14 +1,9 @@
 #ifndef MUSTER_ENV_FRAMEWORKS_VARIABLES_H_
 #define MUSTER_ENV_FRAMEWORKS_VARIABLES_H_
 
-#include <map>
-#include <string>
+#include "env/variables.h"
 
 namespace muster::env {
-
-// Environment variables by name. Names and values are bytes without NUL, and
-// need not be UTF-8.
-using Variables = std::map<std::string, std::string>;
 
 // What a framework's contract adds to the environment of one worker.
 struct FrameworkVariables {

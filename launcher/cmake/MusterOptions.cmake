@@ -4,7 +4,8 @@ get_filename_component(MUSTER_ROOT "${CMAKE_CURRENT_LIST_DIR}/../.." ABSOLUTE)
 option(MUSTER_BUILD_TESTS "Build the tests and the benchmarks" ON)
 option(MUSTER_STATIC "Link every library but glibc statically" OFF)
 option(MUSTER_WERROR "Warnings are errors" OFF)
-set(MUSTER_SANITIZE "" CACHE STRING "address (with undefined) or thread")
+set(MUSTER_SANITIZE "" CACHE STRING
+  "address (with undefined), thread, or fuzz (address and coverage, clang only)")
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -32,8 +33,12 @@ if(MUSTER_SANITIZE STREQUAL "address")
   set(sanitizers -fsanitize=address,undefined -fno-sanitize-recover=undefined)
 elseif(MUSTER_SANITIZE STREQUAL "thread")
   set(sanitizers -fsanitize=thread)
+elseif(MUSTER_SANITIZE STREQUAL "fuzz")
+  set(sanitizers -fsanitize=address,undefined,fuzzer-no-link
+      -fno-sanitize-recover=undefined)
 elseif(MUSTER_SANITIZE)
-  message(FATAL_ERROR "MUSTER_SANITIZE is '${MUSTER_SANITIZE}', not address or thread")
+  message(FATAL_ERROR
+    "MUSTER_SANITIZE is '${MUSTER_SANITIZE}', not address, thread or fuzz")
 endif()
 if(sanitizers)
   add_compile_options(${sanitizers} -fno-omit-frame-pointer)

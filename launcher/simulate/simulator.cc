@@ -145,6 +145,7 @@ void Simulator::StartNode(uint32_t k) {
   const std::string address = LoopbackAddress(base_address_, k);
   spec.set_host_name(absl::StrCat("node", k));
   spec.set_node_rank(k);
+  spec.set_scheduler("none");  // it started the simulator, not a node
   spec.set_advertise(address);
   spec.set_endpoint_host(LoopbackAddress(base_address_, 0));
   spec.set_endpoint_port(kPort);

@@ -1,6 +1,7 @@
 // Agents that find each other, in any order, and the ranks they get.
 #include <signal.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +21,16 @@ class Join : public JobTest {
  protected:
   static std::vector<std::string> SayWhere() {
     return Shell("echo $RANK on $(hostname)");
+  }
+  // An agent that is told a name of all nodes in place of an endpoint.
+  Command AgentByDns(const std::string& name, const Flags& flags = {}) const {
+    Command command = Agent(flags, SayWhere());
+    std::erase(command.argv, "--rdzv-endpoint");
+    std::erase(command.argv, hosts_->Name(0));
+    command.argv.insert(
+        std::find(command.argv.begin(), command.argv.end(), "--"),
+        {"--host-dns", name});
+    return command;
   }
   // The output that came home to the collector on `host`.
   std::string Out(int host, int rank) const {
@@ -84,6 +95,33 @@ TEST_F(Join, TheCoordinatorsOwnNameMayResolveLate) {
   ASSERT_TRUE(agent(0).WaitForOutput("host0")) << agent(0).Text();
   hosts_->Learn(0, "host0");
   ExpectAllEndWith(Code(0));
+}
+
+TEST_F(Join, ANameOfAllNodesIsAwaitedUntilAllAreThere) {
+  MakeHosts(3);
+  // As a headless Service fills up.
+  hosts_->Publish(0, "workers", 2);
+  StartAll(AgentByDns("workers:4242"));
+  ASSERT_TRUE(agent(0).WaitForOutput(
+      "2 of 3 addresses are there: 10.77.0.1, 10.77.0.2"))
+      << agent(0).Text();
+  for (const int host : {2, 1, 0}) hosts_->Publish(host, "workers", 3);
+  ExpectAllEndWith(Code(0));
+  for (int rank = 0; rank < 3; ++rank) {
+    EXPECT_EQ(Out(0, rank), absl::StrCat(rank, " on host", rank, "\n"));
+  }
+  EXPECT_THAT(agent(2).Err(), HasSubstr("meeting at 10.77.0.1:4242"));
+}
+
+TEST_F(Join, ANameOfTooFewNodesEndsAtTheTimeout) {
+  MakeHosts(2);
+  hosts_->Publish(1, "workers", 1);
+  Start(1, AgentByDns("workers", {{"--rdzv-timeout", "300ms"}}));
+  EXPECT_EQ(agent(1).Wait(), Code(69)) << agent(1).Text();
+  EXPECT_THAT(agent(1).Err(),
+              HasSubstr("--host-dns workers: not all nodes had an address "
+                        "within --rdzv-timeout; the last attempt: name: 1 of "
+                        "2 addresses are there: 10.77.0.1"));
 }
 
 TEST_F(Join, HostsAreOrderedAsPeopleCount) {

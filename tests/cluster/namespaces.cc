@@ -143,11 +143,21 @@ void Hosts::Learn(int host, const std::string& name) {
   WriteHostsFile(hosts_[host]);
 }
 
+void Hosts::Publish(int host, const std::string& name, int count) {
+  hosts_[host].services[name] = count;
+  WriteHostsFile(hosts_[host]);
+}
+
 void Hosts::WriteHostsFile(const Host& host) const {
   std::string text = "127.0.0.1 localhost\n::1 localhost\n";
   for (const Host& other : hosts_) {
     if (host.forgotten.count(other.name) != 0) continue;
     absl::StrAppend(&text, other.address, " ", other.name, "\n");
+  }
+  for (const auto& [name, count] : host.services) {
+    for (int i = 0; i < count; ++i) {
+      absl::StrAppend(&text, hosts_[i].address, " ", name, "\n");
+    }
   }
   WriteFile(host.hosts_file, text);  // in place: the file is mounted
 }

@@ -2,6 +2,7 @@
 #ifndef MUSTER_TESTS_CLUSTER_NAMESPACES_H_
 #define MUSTER_TESTS_CLUSTER_NAMESPACES_H_
 
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -53,6 +54,9 @@ class Hosts {
   // From now on `host` does not resolve, or resolves again, that name.
   void Forget(int host, const std::string& name);
   void Learn(int host, const std::string& name);
+  // From now on `host` resolves that name to the addresses of the first `count`
+  // hosts, as a headless Service's name.
+  void Publish(int host, const std::string& name, int count);
 
  private:
   struct Host {
@@ -61,6 +65,7 @@ class Hosts {
     std::string directory;
     std::string hosts_file;
     std::set<std::string> forgotten;
+    std::map<std::string, int> services;  // how many hosts each stands for
     std::unique_ptr<Subprocess> anchor;
   };
 

@@ -107,6 +107,8 @@ TEST(CommandLine, DefaultsAreThoseOfTheContract) {
   EXPECT_TRUE(spec.collect());
   EXPECT_EQ(spec.console(), CONSOLE_ALL);
   EXPECT_EQ(spec.report_file(), "");
+  EXPECT_EQ(spec.scheduler(), "auto");
+  EXPECT_EQ(spec.env_level(), "");
   EXPECT_FALSE(spec.insecure());
 }
 
@@ -203,6 +205,15 @@ TEST(CommandLine, EachValueIsCheckedAndTheLineSaysWhatIsRight) {
        {"a b", "a\x1b", std::string(254, 'a').c_str()},
        {"node-1", std::string(253, 'a').c_str()},
        "1 to 253 printable"},
+      {"scheduler",
+       {"mesos", "Slurm"},
+       {"auto", "none"},
+       "one of pet, azureml"},
+      {"env-level", {"pod", "1"}, {"node", "process"}, "node or process"},
+      {"host-dns",
+       {"10.0.0.1", "fd00::1", "a b", "h:0"},
+       {"workers.ns.svc:29401"},
+       "must be"},
       {"rdzv-timeout", {"0s", "x"}, {"1ms"}, "from 1ms"},
       {"heartbeat", {"0s", "1"}, {"500ms"}, "from 1ms"},
       {"node-timeout", {"0s", "-1s"}, {"1h"}, "from 1ms"},
@@ -321,7 +332,6 @@ TEST(CommandLine, VariablesStandInForFlagsThatAreNotGiven) {
                                {"MUSTER_ENV", "A=1\nB=two words\n"},
                                {"MUSTER_RUN_DIR", ""},
                                {"MUSTER_GPUS_PER_NODE", "2"},
-                               {"PET_NNODES", "7"},
                                {"WORLD_SIZE", "9"}};
   const JobSpec spec = Spec("run --console first -- x", variables);
   EXPECT_EQ(spec.worker_count(), 4u);
@@ -346,11 +356,12 @@ TEST(CommandLine, AMistakeInAVariableNamesTheVariable) {
 }
 
 TEST(CommandLine, UnknownVariablesAreWarnedOf) {
-  const CommandLine line = ParseLine("run -- x", {{"MUSTER_NNODE", "2"},
-                                                  {"MUSTER_TOKEN", "t"},
-                                                  {"MUSTER_RUN_ID", "r"},
-                                                  {"MUSTER_PRETEND_GPUS", "8"},
-                                                  {"HOME", "/"}});
+  const CommandLine line =
+      ParseLine("run --scheduler none -- x", {{"MUSTER_NNODE", "2"},
+                                              {"MUSTER_TOKEN", "t"},
+                                              {"MUSTER_RUN_ID", "r"},
+                                              {"MUSTER_PRETEND_GPUS", "8"},
+                                              {"HOME", "/"}});
   EXPECT_THAT(line.warnings,
               ElementsAre("MUSTER_NNODE: not a variable of muster, ignored; "
                           "did you mean MUSTER_NNODES?",
@@ -493,8 +504,10 @@ TEST(CommandLine, SimGivesEachNodeItsOwn) {
   EXPECT_EQ(spec.agreement().max_nodes(), 3u);
   EXPECT_EQ(spec.pretend_gpus(), 8u);
   EXPECT_EQ(spec.host_name(), "");
-  for (const char* flag : {"--rdzv-endpoint h", "--node-rank 0",
-                           "--advertise 10.0.0.1", "--host-name h"}) {
+  for (const char* flag :
+       {"--rdzv-endpoint h", "--node-rank 0", "--advertise 10.0.0.1",
+        "--host-name h", "--host-file f", "--host-dns h", "--scheduler slurm",
+        "--env-level node"}) {
     EXPECT_THAT(Mistakes(absl::StrCat("sim ", flag, " -- x")),
                 ElementsAre(HasSubstr("sim gives each node its own")))
         << flag;
@@ -557,13 +570,16 @@ TEST(CommandLine, ASpecSurvivesTheWayThroughArguments) {
   spec.set_insecure(false);
   spec.set_token_file("token");
   spec.set_pretend_gpus(8);
-  // Every field but those of another kind of credentials.
+  spec.set_scheduler("none");
+  spec.set_env_level("process");
+  // Every field but those of another kind of credentials or of meeting.
   const auto* descriptor = JobSpec::descriptor();
   for (int i = 0; i < descriptor->field_count(); ++i) {
     const auto* field = descriptor->field(i);
     const std::string& name = field->name();
     if (field->is_repeated() || name == "collect" || name == "insecure" ||
-        name == "stop_grace_ms" || name.substr(0, 4) == "tls_") {
+        name == "stop_grace_ms" || name.substr(0, 4) == "tls_" ||
+        name == "host_file" || name == "host_dns") {
       continue;
     }
     EXPECT_TRUE(spec.GetReflection()->HasField(spec, field))
@@ -597,6 +613,12 @@ TEST(CommandLine, ASpecSurvivesTheWayThroughArguments) {
   spec.set_tls_key_file("key");
   spec.set_tls_ca_file("ca");
   spec.set_collect(true);
+  EXPECT_TRUE(MessageDifferencer::Equals(round_trip(spec), spec));
+
+  // Instead of an endpoint: a name of all nodes.
+  spec.clear_endpoint_host();
+  spec.set_host_dns("workers.ns.svc");
+  agreement->set_min_nodes(4);
   EXPECT_TRUE(MessageDifferencer::Equals(round_trip(spec), spec));
 
   const JobSpec simple = Spec("run --insecure --env A=1 --input A=1 -- x");

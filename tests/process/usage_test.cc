@@ -141,7 +141,8 @@ TEST_F(Usage, HelpNamesEveryFlagOfRun) {
         "--node-timeout",  "--stop-grace",   "--env",
         "--log-dir",       "--output-dir",   "--collector",
         "--run-dir",       "--console",      "--token-file",
-        "--insecure",      "--report"}) {
+        "--insecure",      "--report",       "--scheduler",
+        "--env-level",     "--host-file",    "--host-dns"}) {
     EXPECT_THAT(muster.Out(), HasSubstr(flag));
   }
 }
