@@ -7,6 +7,7 @@
 #include "absl/strings/string_view.h"
 #include "env/frameworks/plain.h"
 #include "env/frameworks/pytorch.h"
+#include "env/frameworks/tensorflow.h"
 
 namespace muster::env {
 namespace {
@@ -29,8 +30,10 @@ Variables WithoutForeignFacts(Variables inherited, const Placement& placement) {
   for (const auto& [name, value] : pytorch) {
     inherited.erase(name);
   }
-  for (const char* name : {"TORCHELASTIC_ERROR_FILE", "TORCHELASTIC_TIMER_FILE",
-                           "TORCHELASTIC_USE_AGENT_STORE"}) {
+  for (const char* name :
+       {"TORCHELASTIC_ERROR_FILE", "TORCHELASTIC_TIMER_FILE",
+        "TORCHELASTIC_USE_AGENT_STORE", "TF_CONFIG", "AZ_BATCHAI_PS_HOSTS",
+        "AZ_BATCHAI_WORKER_HOSTS", "AZ_BATCHAI_TASK_TYPE"}) {
     inherited.erase(name);
   }
   return inherited;
@@ -101,10 +104,14 @@ absl::StatusOr<Variables> WorkerEnvironment(Framework framework,
     case FRAMEWORK_PLAIN:
       given = PlainVariables(placement);
       break;
+    case FRAMEWORK_TENSORFLOW:
+      given = TensorflowVariables(placement);
+      break;
     default:
-      return absl::InvalidArgumentError(
-          absl::StrCat("framework ", static_cast<int>(framework),
-                       " is not known; --framework takes pytorch or plain"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "framework ", static_cast<int>(framework),
+          " is not known; --framework takes pytorch, tensorflow or "
+          "plain"));
   }
 
   // Strongest first: insert() keeps what is there.

@@ -2,10 +2,19 @@
 #define MUSTER_ENV_FRAMEWORKS_PLACEMENT_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace muster::env {
+
+// Every task of a TensorFlow job as HOST:PORT, by role and index.
+struct TaskCluster {
+  std::vector<std::string> chief;
+  std::vector<std::string> evaluator;
+  std::vector<std::string> ps;
+  std::vector<std::string> worker;
+};
 
 // The place of one worker in one attempt of a job: all that its variables are
 // made of. A plain value; whoever fills it in has checked that
@@ -48,6 +57,14 @@ struct Placement {
   std::string backend;
   std::string init_method = "tcp";
   std::string error_file;
+
+  // TensorFlow only: which task this is ("ps", "chief", "worker" or
+  // "evaluator"), what else there is, and its CUDA_VISIBLE_DEVICES (see
+  // gpu_shares.h; not set: left as the agent has it). one_gpu_each is unset.
+  TaskCluster cluster;
+  std::string task_type;
+  uint32_t task_index = 0;
+  std::optional<std::string> visible_gpus;
 };
 
 }  // namespace muster::env
