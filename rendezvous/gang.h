@@ -23,12 +23,17 @@ namespace muster::rendezvous {
 //
 // The first cause decides the exit code and is never replaced. A worker that
 // ends by our own SIGTERM or SIGKILL after that is a victim, not a cause.
+//
+// A worker that only serves others (OnlyServes() in task_layout.h) is not
+// waited for: when all the others have ended, it is stopped, too, and however
+// it ends then is no failure.
 class Gang {
  public:
   enum class State { kStarting, kRunning, kStopping, kCollecting, kFinished };
 
+  // The seconds are those of the phases before.
   Gang(const std::string& run_id, const std::vector<Member>& members,
-       double join_seconds, Moment now);
+       double join_seconds, Moment now, double fabric_seconds = 0);
 
   Outbox Started(SessionId session, const WorkerStarted& event, Moment now);
   Outbox Exited(SessionId session, const WorkerExited& event, Moment now);
@@ -49,6 +54,10 @@ class Gang {
     int64_t pid = 0;
     bool started = false;
     bool ended = false;
+    TaskRole role = TASK_ROLE_UNSPECIFIED;  // of TensorFlow
+    bool only_serves = false;
+
+    bool Trains() const { return !only_serves && role != TASK_ROLE_EVALUATOR; }
   };
   struct Node {
     Member member;
@@ -71,6 +80,7 @@ class Gang {
   // The node has no worker left and sends no more.
   void End(Node* node);
   void Broadcast(const CoordinatorMessage& message, Outbox* out) const;
+  void StopAll(Moment now, Outbox* out);
   void Advance(Moment now, Outbox* out);
   void EnterCollecting(Moment now);
   void Finish(Moment now, Outbox* out);
@@ -79,9 +89,12 @@ class Gang {
   std::vector<Node> nodes_;  // by node rank
   std::map<SessionId, size_t> node_of_;
   std::set<SessionId> lost_;
-  size_t to_start_ = 0;  // workers that have neither started nor ended
-  size_t to_end_ = 0;    // workers that have not ended
-  size_t to_drain_ = 0;  // nodes that are not over
+  size_t to_start_ = 0;          // workers that have neither started nor ended
+  size_t to_end_ = 0;            // workers that have not ended
+  size_t to_await_ = 0;          // of these, those that are waited for
+  size_t to_train_ = 0;          // of these, those that are no evaluators
+  bool evaluator_told_ = false;  // that only it is waited for
+  size_t to_drain_ = 0;          // nodes that are not over
   Report report_;
   // By node: one signal to each node is one request, two to one are urgent.
   std::map<SessionId, uint32_t> cancels_;

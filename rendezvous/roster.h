@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "proto/rendezvous.pb.h"
 #include "rendezvous/liveness.h"
 #include "rendezvous/timing.h"
@@ -79,6 +80,9 @@ class Roster {
   uint32_t max_nodes() const { return options_.agreement.max_nodes(); }
   std::optional<Send> Refuse(SessionId session, const muster::Hello& hello);
   void Seal(Moment now, Outbox* out);
+  // For a TensorFlow job: fills in what the nodes' workers are, which decides
+  // how many there are.
+  absl::Status AssignTasks();
   void Fail(CauseKind kind, uint32_t exit_code, const std::string& message,
             Moment now, Outbox* out);
   void NotifyAll(const std::string& text, Outbox* out) const;

@@ -40,12 +40,20 @@ inline constexpr std::chrono::seconds kFarewell{5};
 // How long the nodes have to deliver their output after the last worker ended.
 inline constexpr std::chrono::minutes kCollect{60};
 
+// How long a node tries to connect to a port of another one.
+inline constexpr std::chrono::seconds kReachPort{10};
+
+// How long the nodes have to prepare the start of the workers.
+inline constexpr std::chrono::seconds kPrepare{60};
+
 // How often people are told that a wait goes on.
 inline constexpr std::chrono::seconds kProgress{10};
 
 static_assert(kFirstRetry < kLastRetry);
 static_assert(kLastRetry < kHelloAnswer);
 static_assert(kFarewell < kCollect);
+// A port that nobody reaches is told from an agent that does not answer.
+static_assert(2 * kReachPort < kPrepare);
 
 }  // namespace muster::rendezvous
 
