@@ -14,11 +14,13 @@
 #include "launcher/node.h"
 #include "launcher/node_output.h"
 #include "launcher/process/keeper.h"
+#include "launcher/task_ports.h"
 #include "launcher/worker_group.h"
 #include "rendezvous/credentials.h"
 #include "rendezvous/joiner.h"
 #include "rendezvous/liveness.h"
 #include "rendezvous/name_wait.h"
+#include "rendezvous/port_proof.h"
 #include "rendezvous/session.h"
 
 namespace muster::launcher {
@@ -30,6 +32,8 @@ namespace muster::launcher {
 //   who hosts    reach the   welcomed    workers     output on    verdict
 //                coordinator or parked   run         its way      is known
 //
+// Between WAITING and RUNNING comes PREPARING where the start has to be proved
+// first: the ports of a TensorFlow job.
 // Every phase can go to LEAVING when it fails; RUNNING only by way of stopping
 // the workers.
 // Life cycle: construct, Run() once.
@@ -49,6 +53,7 @@ class Agent {
     kLocating,
     kJoining,
     kWaiting,
+    kPreparing,
     kRunning,
     kDraining,
     kLeaving
@@ -68,9 +73,14 @@ class Agent {
   void Beat();
   void SendToCoordinator(AgentMessage message);
 
+  // Preparing: agent_prepare.cc.
+  void Assigned(const Assignment& assignment);
+  void Prepare();
+  void Prove(const Cluster& cluster);
+
   // The workers.
   void MakeWorkers(process::KeeperHandle keeper);
-  void StartWorkers(const Assignment& assignment);
+  void StartWorkers();
   // Tells the coordinator that this node can't go on.
   void FailNode(const std::string& why);
   void KeeperLost(const std::string& why);
@@ -80,6 +90,7 @@ class Agent {
   // The end.
   void AwaitSignal();
   void GotSignal(int signo);
+  void SendCancel(int signo);
   // The verdict of this node alone.
   Report FailureReport(CauseKind kind, uint32_t exit_code,
                        const std::string& message) const;
@@ -105,10 +116,15 @@ class Agent {
   std::string reached_;  // the coordinator's address; "" in this process
   rendezvous::Liveness coordinator_alive_;
   rendezvous::Instant last_beat_{};
+  Assignment assignment_;  // once there is one
+  Cluster cluster_;        // of a TensorFlow job, once its ports are known
+  std::unique_ptr<TaskPorts> task_ports_;
+  std::unique_ptr<rendezvous::PortProof> proof_;
   std::unique_ptr<NodeOutput> output_;
   std::optional<Report> report_;
   bool concluded_ = false;  // the coordinator has given its verdict
   uint32_t urgency_ = 0;    // signals that ask for the end
+  int cancelled_by_ = 0;    // the first of them
   bool host_idle_ = false;
 };
 

@@ -23,9 +23,12 @@ constexpr uint32_t kDefaultPort = 29400;
 constexpr uint32_t kMaxNodes = 65536;
 constexpr uint32_t kMaxWorkersPerNode = 1024;
 constexpr uint32_t kMaxGpus = 1024;
+constexpr uint32_t kMaxTasks = 65536;
 
-constexpr Choice<Framework> kFrameworks[] = {{"pytorch", FRAMEWORK_PYTORCH},
-                                             {"plain", FRAMEWORK_PLAIN}};
+constexpr Choice<Framework> kFrameworks[] = {
+    {"pytorch", FRAMEWORK_PYTORCH},
+    {"tensorflow", FRAMEWORK_TENSORFLOW},
+    {"plain", FRAMEWORK_PLAIN}};
 constexpr Choice<WorkersPerNode> kWorkersPerNode[] = {
     {"auto", WORKERS_PER_NODE_AUTO},
     {"gpu", WORKERS_PER_NODE_GPU},
@@ -138,13 +141,54 @@ Values WriteWorkerEnv(const JobSpec& spec) {
   return values;
 }
 
+absl::Status ReadSwitch(const std::string& value, bool* on) {
+  *on = value == "true" || value == "1" || value == "yes";
+  return *on || value == "false" || value == "0" || value == "no"
+             ? absl::OkStatus()
+             : Must("true or false");
+}
+
 absl::Status ReadInsecure(const std::string& value, JobSpec* spec) {
-  const bool yes = value == "true" || value == "1" || value == "yes";
-  if (!yes && value != "false" && value != "0" && value != "no") {
-    return Must("true or false");
-  }
-  spec->set_insecure(yes);
-  return absl::OkStatus();
+  bool on = false;
+  const absl::Status status = ReadSwitch(value, &on);
+  if (status.ok()) spec->set_insecure(on);
+  return status;
+}
+
+// A number of TaskSettings; 0 is written as if it was not given.
+template <void (TaskSettings::*set_field)(uint32_t),
+          uint32_t (TaskSettings::*field)() const, uint32_t min, uint32_t max>
+constexpr Codec TaskNumberCodec() {
+  return {[](const std::string& value, JobSpec* spec) {
+            uint32_t count = 0;
+            if (!ParseCount(value, &count) || count < min || count > max) {
+              return Must(absl::StrCat("a number from ", min, " to ", max));
+            }
+            (spec->mutable_agreement()->mutable_tasks()->*set_field)(count);
+            return absl::OkStatus();
+          },
+          [](const JobSpec& spec) -> Values {
+            const uint32_t count = (spec.agreement().tasks().*field)();
+            return count == 0 ? Values{} : Values{absl::StrCat(count)};
+          }};
+}
+
+// A switch of TaskSettings.
+template <void (TaskSettings::*set_field)(bool),
+          bool (TaskSettings::*field)() const>
+constexpr Codec TaskSwitchCodec() {
+  return {[](const std::string& value, JobSpec* spec) {
+            bool on = false;
+            const absl::Status status = ReadSwitch(value, &on);
+            if (status.ok()) {
+              (spec->mutable_agreement()->mutable_tasks()->*set_field)(on);
+            }
+            return status;
+          },
+          [](const JobSpec& spec) -> Values {
+            return (spec.agreement().tasks().*field)() ? Values{"true"}
+                                                       : Values{};
+          }};
 }
 
 }  // namespace
@@ -152,10 +196,12 @@ absl::Status ReadInsecure(const std::string& value, JobSpec* spec) {
 const Codec kFrameworkCodec = {
     [](const std::string& value, JobSpec* spec) {
       const Framework framework = FromWord(kFrameworks, value);
-      if (value == "tensorflow" || value == "mpi") {
-        return NotInThisVersion("use pytorch or plain");
+      if (value == "mpi") {
+        return NotInThisVersion("use pytorch, tensorflow or plain");
       }
-      if (framework == FRAMEWORK_UNSPECIFIED) return Must("pytorch or plain");
+      if (framework == FRAMEWORK_UNSPECIFIED) {
+        return Must("pytorch, tensorflow or plain");
+      }
       spec->mutable_agreement()->set_framework(framework);
       return absl::OkStatus();
     },
@@ -357,10 +403,18 @@ const Codec kFabricCheckCodec = {[](const std::string& value, JobSpec*) {
                                  },
                                  [](const JobSpec&) { return Values{}; }};
 
-const Codec kTensorFlowTasksCodec = {
-    [](const std::string&, JobSpec*) {
-      return NotInThisVersion("leave it out; it is for tensorflow only");
-    },
-    [](const JobSpec&) { return Values{}; }};
+const Codec kWorkerCountCodec =
+    TaskNumberCodec<&TaskSettings::set_workers, &TaskSettings::workers, 1,
+                    kMaxTasks>();
+const Codec kParameterServerCountCodec =
+    TaskNumberCodec<&TaskSettings::set_parameter_servers,
+                    &TaskSettings::parameter_servers, 0, kMaxTasks>();
+const Codec kChiefCodec =
+    TaskSwitchCodec<&TaskSettings::set_chief, &TaskSettings::chief>();
+const Codec kEvaluatorCodec =
+    TaskSwitchCodec<&TaskSettings::set_evaluator, &TaskSettings::evaluator>();
+const Codec kBasePortCodec =
+    TaskNumberCodec<&TaskSettings::set_base_port, &TaskSettings::base_port, 1,
+                    65535>();
 
 }  // namespace muster::launcher

@@ -45,11 +45,16 @@ std::string SignalText(uint32_t signal) {
                       name == nullptr ? "" : absl::StrCat(" (SIG", name, ")"));
 }
 
-// "rank 3 (local rank 1, pid 4242) on node 1 (worker-1)", as far as known.
+// "rank 3 (worker 2, local rank 1, pid 4242) on node 1 (host-1)", as far as
+// known.
 std::string Who(const Cause& cause) {
   std::vector<std::string> words;
   if (cause.has_rank()) {
     std::vector<std::string> more;
+    if (!cause.task_type().empty()) {
+      more.push_back(
+          absl::StrCat(Printable(cause.task_type()), " ", cause.task_index()));
+    }
     if (cause.has_local_rank()) {
       more.push_back(absl::StrCat("local rank ", cause.local_rank()));
     }
@@ -71,7 +76,8 @@ std::string Who(const Cause& cause) {
 }
 
 // One sentence without its full stop.
-std::string WhatHappened(const Cause& cause) {
+std::string WhatHappened(const Report& report) {
+  const Cause& cause = report.first_cause();
   const std::string known = Who(cause);
   const auto who = [&known](absl::string_view otherwise) {
     return known.empty() ? std::string(otherwise) : known;
@@ -102,7 +108,11 @@ std::string WhatHappened(const Cause& cause) {
       return absl::StrCat("the token of ", who("this node"),
                           " is wrong or missing");
     case CAUSE_CONFIG:
-      return absl::StrCat("the settings of ", who("this node"), " differ");
+      return absl::StrCat(
+          "the settings ",
+          report.exit_code() == kUsage
+              ? absl::StrCat("do not fit ", who("this node"))
+              : absl::StrCat("of ", who("this node"), " differ"));
     case CAUSE_CANCELLED:
       return absl::StrCat(
           cause.has_signal() ? SignalText(cause.signal()) : "a request",
@@ -129,11 +139,13 @@ absl::string_view ExitCodeMeaning(const Report& report) {
     case CAUSE_FABRIC:
       return "the self-test failed";
     case CAUSE_RENDEZVOUS:
-      return "the nodes did not all meet";
+      return "the nodes did not all meet or reach each other";
     case CAUSE_AUTH:
       return "refused: wrong or missing token";
     case CAUSE_CONFIG:
-      return "refused: the agents' settings differ";
+      return report.exit_code() == kUsage
+                 ? "usage: what was asked for is not there"
+                 : "refused: the agents' settings differ";
     case CAUSE_CANCELLED:
       return "128 + the signal that ended the job";
     default:
@@ -313,7 +325,7 @@ std::string ReportBlock(const Report& report, const ReportPaths& paths,
   absl::StrAppend(&block, "\n");
   if (report.has_first_cause()) {
     const Cause& cause = report.first_cause();
-    absl::StrAppend(&block, Row("first cause", WhatHappened(cause)),
+    absl::StrAppend(&block, Row("first cause", WhatHappened(report)),
                     Message(cause.message()), StderrTail(cause),
                     Others(report));
   }
@@ -336,7 +348,7 @@ std::string ReportLine(const Report& report) {
   const std::string why =
       cause.has_rank() ? ""
                        : cause.message().substr(0, cause.message().find('\n'));
-  return absl::StrCat(line, ": ", WhatHappened(cause), why.empty() ? "" : ": ",
+  return absl::StrCat(line, ": ", WhatHappened(report), why.empty() ? "" : ": ",
                       Printable(why), "; exit code ", report.exit_code());
 }
 

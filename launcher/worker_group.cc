@@ -45,17 +45,20 @@ WorkerGroup::WorkerGroup(asio::io_context& loop, process::KeeperHandle keeper,
   keeper_->SetOrphanGrace(absl::FromChrono(grace));
 }
 
-void WorkerGroup::Start(std::vector<WorkerPlan> plans, int held_port) {
+void WorkerGroup::Start(std::vector<WorkerPlan> plans, int held_port,
+                        const std::vector<int>& task_ports) {
   started_ = true;
   left_ = plans.size();
   for (WorkerPlan& plan : plans) workers_[plan.rank];
-  for (WorkerPlan& plan : plans) {
+  for (size_t i = 0; i < plans.size(); ++i) {
+    WorkerPlan& plan = plans[i];
     process::SpawnRequest request;
     request.id = plan.rank;
     request.argv = std::move(plan.argv);
     request.env.assign(plan.environment.begin(), plan.environment.end());
     if (held_port >= 0)
       request.held_fds.push_back(std::exchange(held_port, -1));
+    if (i < task_ports.size()) request.held_fds.push_back(task_ports[i]);
     keeper_->Spawn(std::move(request));
   }
 }

@@ -48,8 +48,10 @@ class WorkerGroup {
   WorkerGroup(asio::io_context& loop, process::KeeperHandle keeper,
               std::chrono::milliseconds grace, WorkerGroupCallbacks callbacks);
 
-  // `held_port` stays bound until the exec of the first worker; -1 for none.
-  void Start(std::vector<WorkerPlan> plans, int held_port);
+  // `held_port` stays bound until the exec of the first worker (-1 for none),
+  // task_ports[i], where there are any, until that of plans[i].
+  void Start(std::vector<WorkerPlan> plans, int held_port,
+             const std::vector<int>& task_ports = {});
 
   // SIGTERM, and SIGKILL after the grace. Called again it can only be sooner.
   void Stop(std::chrono::milliseconds grace);

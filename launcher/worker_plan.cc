@@ -4,12 +4,61 @@
 
 #include "env/frameworks/environment.h"
 #include "env/frameworks/expand.h"
+#include "env/frameworks/gpu_shares.h"
+#include "launcher/endpoint.h"
+#include "rendezvous/task_layout.h"
 
 namespace muster::launcher {
+namespace {
+
+bool IsTensorflow(const JobSpec& spec) {
+  return spec.agreement().framework() == FRAMEWORK_TENSORFLOW;
+}
+
+// IPv6 in brackets.
+std::string HostPort(const Task& task) {
+  return FormatEndpoint({task.address(), task.port()});
+}
+
+env::TaskCluster HostsByRole(const Cluster& cluster) {
+  env::TaskCluster hosts;
+  for (const Task& task : cluster.tasks()) {
+    std::vector<std::string>* role = nullptr;
+    switch (task.role()) {
+      case TASK_ROLE_CHIEF:
+        role = &hosts.chief;
+        break;
+      case TASK_ROLE_EVALUATOR:
+        role = &hosts.evaluator;
+        break;
+      case TASK_ROLE_PS:
+        role = &hosts.ps;
+        break;
+      default:
+        role = &hosts.worker;
+    }
+    // Ranks and indexes grow together only for workers.
+    if (role->size() <= task.index()) role->resize(task.index() + 1);
+    (*role)[task.index()] = HostPort(task);
+  }
+  return hosts;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<std::optional<std::string>>> ShareOfGpus(
+    const JobSpec& spec, const Node& node, const Assignment& assignment) {
+  std::vector<std::string> task_types;
+  for (const Task& task : assignment.tasks()) {
+    task_types.push_back(rendezvous::TaskTypeName(task.role()));
+  }
+  return env::ShareGpus(node.gpus, task_types, BindsGpus(spec));
+}
 
 absl::StatusOr<std::vector<WorkerPlan>> PlanWorkers(
     const JobSpec& spec, const Node& node, const Assignment& assignment,
-    const std::string& interface, const env::Variables& inherited) {
+    const std::string& interface, const env::Variables& inherited,
+    const Cluster& cluster) {
   env::EnvironmentSources sources;
   sources.inherited = inherited;
   for (const Variable& variable : spec.worker_env()) {
@@ -27,14 +76,28 @@ absl::StatusOr<std::vector<WorkerPlan>> PlanWorkers(
   place.master_port = assignment.master_port();
   place.interface = interface;
   place.gpus = node.gpus;
-  place.one_gpu_each = spec.gpu_binding() == GPU_BINDING_ONE;
+  place.one_gpu_each = BindsGpus(spec) && !IsTensorflow(spec);
   place.backend = BackendOf(spec, node);
   place.init_method = spec.agreement().init_method();
+
+  std::vector<std::optional<std::string>> gpus;
+  if (IsTensorflow(spec)) {
+    auto shares = ShareOfGpus(spec, node, assignment);
+    if (!shares.ok()) return shares.status();
+    gpus = *std::move(shares);
+    place.cluster = HostsByRole(cluster);
+  }
 
   std::vector<WorkerPlan> plans;
   for (uint32_t local_rank = 0; local_rank < node.workers; ++local_rank) {
     place.local_rank = local_rank;
     place.rank = assignment.first_rank() + local_rank;
+    if (IsTensorflow(spec)) {
+      const Task& task = assignment.tasks(static_cast<int>(local_rank));
+      place.task_type = rendezvous::TaskTypeName(task.role());
+      place.task_index = task.index();
+      place.visible_gpus = gpus[local_rank];
+    }
     absl::StatusOr<env::Variables> environment =
         env::WorkerEnvironment(spec.agreement().framework(), place, sources);
     if (!environment.ok()) return environment.status();

@@ -2,6 +2,7 @@
 #ifndef MUSTER_LAUNCHER_WORKER_PLAN_H_
 #define MUSTER_LAUNCHER_WORKER_PLAN_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,12 +21,19 @@ struct WorkerPlan {
   env::Variables environment;
 };
 
+// CUDA_VISIBLE_DEVICES of each worker of this node, by local rank, in a
+// TensorFlow job. Errors: those of env::ShareGpus().
+absl::StatusOr<std::vector<std::optional<std::string>>> ShareOfGpus(
+    const JobSpec& spec, const Node& node, const Assignment& assignment);
+
 // The workers of this node, by local rank. `inherited` is the agent's own
-// environment and `interface` the one over which this node reaches the others.
-// Errors: those of env::WorkerEnvironment().
+// environment, `interface` the one over which this node reaches the others, and
+// `cluster` every task of a TensorFlow job.
+// Errors: those of env::WorkerEnvironment() and of ShareOfGpus().
 absl::StatusOr<std::vector<WorkerPlan>> PlanWorkers(
     const JobSpec& spec, const Node& node, const Assignment& assignment,
-    const std::string& interface, const env::Variables& inherited);
+    const std::string& interface, const env::Variables& inherited,
+    const Cluster& cluster = {});
 
 }  // namespace muster::launcher
 
