@@ -49,12 +49,12 @@ class Tensorflow : public JobTest {
   }
 };
 
-constexpr char kShow[] =
-    "printenv TF_CONFIG; case $AZ_BATCHAI_TASK_TYPE in"
-    " ps) exec sleep 1000;; esac";
-
 TEST_F(Tensorflow, HasTheShapeThatAzureGaveIt) {
-  StartAll(Agents(kShow));
+  const TempDir shared;
+  StartAll(Agents(absl::StrCat(
+      "printenv TF_CONFIG; case $AZ_BATCHAI_TASK_TYPE in ps) touch ",
+      shared.File("serves"), "; exec sleep 1000;; esac; until [ -e ",
+      shared.File("serves"), " ]; do sleep 0.01; done")));
   ExpectAllEndWith(Code(0));
   const std::string cluster =
       R"({"cluster":{"ps":["10.77.0.1:2222"],"worker":["10.77.0.1:2223",)"

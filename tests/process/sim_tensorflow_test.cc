@@ -25,12 +25,23 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-// A parameter server ends only when it is stopped. (In double quotes a shell
-// would take those of TF_CONFIG away: muster has put it there by then.)
-constexpr char kLook[] =
+// Runs `look`, which prints something, on every task. Those that `serves` (a
+// pattern of the shell) names end only when they are stopped in `serve`; the
+// others end when those, which have these ranks, have come so far.
+std::vector<std::string> Look(const std::string& look,
+                              const std::string& serves, const char* ranks,
+                              const std::string& serve = "exec sleep 1000") {
+  return Shell(absl::StrCat(
+      look, "; case $AZ_BATCHAI_TASK_TYPE in ", serves,
+      ") touch $SHARED/serves.$RANK; ", serve, ";; esac; for rank in ", ranks,
+      "; do until [ -e $SHARED/serves.$rank ]; do sleep 0.01; done; done"));
+}
+
+// (Not by echo "$TF_CONFIG": muster would put the value there, quotes and all,
+// before the shell sees it.)
+constexpr char kPrintTask[] =
     "printenv TF_CONFIG AZ_BATCHAI_WORKER_HOSTS AZ_BATCHAI_TASK_TYPE "
-    "AZ_BATCHAI_TASK_INDEX;"
-    "case $AZ_BATCHAI_TASK_TYPE in ps) exec sleep 1000;; esac";
+    "AZ_BATCHAI_TASK_INDEX";
 
 // Listens on the port of its own task as any program would, reaches every task
 // of its TF_CONFIG, and is reached by every worker.
@@ -70,8 +81,10 @@ class SimTensorflow : public ::testing::Test {
  protected:
   Subprocess& Start(Flags flags, const std::vector<std::string>& command) {
     flags.insert({{"--framework", "tensorflow"}, {"--nnodes", "2"}});
-    sim_ = std::make_unique<Subprocess>(Command{
-        .argv = MusterArgv("sim", flags, command), .cwd = directory_.path()});
+    sim_ = std::make_unique<Subprocess>(
+        Command{.argv = MusterArgv("sim", flags, command),
+                .env = {{"SHARED", directory_.path()}},
+                .cwd = directory_.path()});
     return *sim_;
   }
   void Run(const Flags& flags, const std::vector<std::string>& command) {
@@ -92,7 +105,7 @@ class SimTensorflow : public ::testing::Test {
 
 TEST_F(SimTensorflow, EveryTaskIsToldTheSameClusterAndItsOwnPlace) {
   Run({{"--worker-count", "3"}, {"--parameter-server-count", "1"}},
-      Shell(kLook));
+      Look(kPrintTask, "ps", "0"));
   // Node 0: ps 0, worker 0, worker 1; node 1: worker 2.
   const std::vector<std::string> tasks = {"ps 0", "worker 0", "worker 1",
                                           "worker 2"};
@@ -139,17 +152,15 @@ TEST_F(SimTensorflow, EachTaskCanTakeItsPortAndReachAllOthers) {
 
 TEST_F(SimTensorflow, AServerThatMustBeKilledIsNoFailure) {
   Run({{"--parameter-server-count", "2"}, {"--stop-grace", "100ms"}},
-      Shell("case $AZ_BATCHAI_TASK_TYPE in ps)"
-            " trap '' TERM; while :; do sleep 0.01; done;; esac"));
+      Look("trap '' TERM", "ps", "0 2", "while :; do sleep 0.01; done"));
 }
 
 TEST_F(SimTensorflow, TheJobIsOverWhenTheChiefHasEnded) {
   Run({{"--worker-count", "3"},
        {"--parameter-server-count", "1"},
        {"--chief", ""}},
-      Shell("printenv TF_CONFIG;"
-            "case $AZ_BATCHAI_TASK_TYPE in chief) exit 0;; esac;"
-            "trap 'exit 7' TERM; while :; do sleep 0.01; done"));
+      Look("printenv TF_CONFIG; trap 'exit 7' TERM", "ps|worker", "0 2 3",
+           "while :; do sleep 0.01; done"));
   const json config = json::parse(Out(1).at(0));
   EXPECT_EQ(config["task"]["type"], "chief");
   EXPECT_EQ(config["cluster"]["chief"].size(), 1u);
@@ -160,11 +171,10 @@ TEST_F(SimTensorflow, TheEvaluatorIsAwaitedAndKnownToItselfOnly) {
   const std::string go = directory_.File("go");
   MustRun({.argv = {"mkfifo", go}});
   Start({{"--evaluator", ""}, {"--parameter-server-count", "1"}},
-        Shell(absl::StrCat("printenv TF_CONFIG;"
-                           "case $AZ_BATCHAI_TASK_TYPE in"
-                           " ps) exec sleep 1000;;"
-                           " evaluator) read line <",
-                           go, "; echo evaluated;; esac")));
+        Look(absl::StrCat("printenv TF_CONFIG; case $AZ_BATCHAI_TASK_TYPE in"
+                          " evaluator) read line <",
+                          go, "; echo evaluated;; esac"),
+             "ps", "0"));
   ASSERT_TRUE(sim_->WaitForOutput("waiting for the evaluator")) << sim_->Text();
   WriteFile(go, "go\n");
   EXPECT_EQ(sim_->Wait(), Code(0)) << sim_->Text();
@@ -180,8 +190,7 @@ TEST_F(SimTensorflow, WorkersShareTheGpusOfTheirNodeAndServersSeeNone) {
   Run({{"--gpus-per-node", "4"},
        {"--worker-count", "3"},
        {"--parameter-server-count", "1"}},
-      Shell("printenv CUDA_VISIBLE_DEVICES;"
-            "case $AZ_BATCHAI_TASK_TYPE in ps) exec sleep 1000;; esac"));
+      Look("printenv CUDA_VISIBLE_DEVICES", "ps", "0"));
   EXPECT_THAT(Out(0), ElementsAre(""));
   EXPECT_THAT(Out(1), ElementsAre("0,1"));
   EXPECT_THAT(Out(2), ElementsAre("2,3"));
@@ -219,7 +228,7 @@ TEST_F(SimTensorflow, AServerThatFailsFailsTheJob) {
 }
 
 TEST_F(SimTensorflow, RunJsonNamesTheTasksAndTheirPorts) {
-  Run({{"--parameter-server-count", "1"}}, Shell(kLook));
+  Run({{"--parameter-server-count", "1"}}, Look(kPrintTask, "ps", "0"));
   const json run = ReadJson(RunDirectory(directory_.path()) + "/run.json");
   const json tasks = run["nodes"][0]["tasks"];
   ASSERT_EQ(tasks.size(), 2u);
