@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "env/hardware/interfaces.h"
 #include "launcher/exit_codes.h"
 #include "launcher/log.h"
@@ -20,6 +21,7 @@
 #include "launcher/report_json.h"
 #include "launcher/report_text.h"
 #include "launcher/worker_plan.h"
+#include "rendezvous/task_layout.h"
 #include "rendezvous/transport.h"
 
 namespace muster::launcher {
@@ -34,6 +36,19 @@ constexpr rendezvous::SessionId kCoordinator = 0;
 std::string RankRange(uint32_t first, uint32_t count) {
   if (count == 1) return absl::StrCat("rank ", first);
   return absl::StrCat("ranks ", first, "-", first + count - 1);
+}
+
+// What the workers are told besides their ranks.
+std::string StartText(const Assignment& assignment, const std::string& means) {
+  if (assignment.tasks().empty()) {
+    return absl::StrCat("master ", assignment.master_address(), ":",
+                        assignment.master_port(), ", ", means);
+  }
+  std::vector<std::string> tasks;
+  for (const Task& task : assignment.tasks()) {
+    tasks.push_back(rendezvous::TaskName(task.role(), task.index()));
+  }
+  return absl::StrJoin(tasks, ", ");
 }
 
 void WriteReport(const Report& report, const std::string& path) {
@@ -167,7 +182,13 @@ void Agent::Received(const CoordinatorMessage& message) {
       GotReport(message.refusal().report());
       break;
     case CoordinatorMessage::kAssignment:
-      StartWorkers(message.assignment());
+      Assigned(message.assignment());
+      break;
+    case CoordinatorMessage::kCluster:
+      Prove(message.cluster());
+      break;
+    case CoordinatorMessage::kStart:
+      StartWorkers();
       break;
     case CoordinatorMessage::kStop:
       StopWorkers(message.stop().now() ? milliseconds(0)
@@ -276,16 +297,17 @@ void Agent::MakeWorkers(process::KeeperHandle keeper) {
               [this](const std::string& why) { KeeperLost(why); }});
 }
 
-void Agent::StartWorkers(const Assignment& assignment) {
+void Agent::StartWorkers() {
   phase_ = Phase::kRunning;
-  assignment_ = assignment;
+  const Assignment& assignment = assignment_;
   const uint32_t first = assignment.first_rank();
-  spdlog::info("node {} of {}: {} of {}, master {}:{}, {}",
-               assignment.node_rank(), assignment.node_count(),
-               RankRange(first, node_->workers), assignment.world_size(),
-               assignment.master_address(), assignment.master_port(),
-               is_mpi() ? absl::StrCat("Open MPI ", mpi_version_.text)
-                        : absl::StrCat("backend ", BackendOf(spec_, *node_)));
+  spdlog::info(
+      "node {} of {}: {} of {}, {}", assignment.node_rank(),
+      assignment.node_count(), RankRange(first, node_->workers),
+      assignment.world_size(),
+      StartText(assignment,
+                is_mpi() ? absl::StrCat("Open MPI ", mpi_version_.text)
+                         : absl::StrCat("backend ", BackendOf(spec_, *node_))));
   own_address_ = assignment.node_rank() == 0
                      ? assignment.master_address()
                      : MakeHello(spec_, *node_, reached_).node().address();
@@ -318,7 +340,7 @@ void Agent::StartWorkers(const Assignment& assignment) {
   // With mpirun too: what can't be planned is found before anything starts.
   absl::StatusOr<std::vector<WorkerPlan>> plans =
       PlanWorkers(spec_, *node_, assignment, interface_, inherited_,
-                  job_temp_ ? job_temp_->path() : "");
+                  job_temp_ ? job_temp_->path() : "", cluster_);
   if (!plans.ok()) {
     FailNode(std::string(plans.status().message()));
     WorkersGone({});
@@ -329,7 +351,8 @@ void Agent::StartWorkers(const Assignment& assignment) {
   if (is_mpi()) {
     StartMpi();
   } else {
-    workers_->Start(*std::move(plans), TakeMasterPort());
+    workers_->Start(*std::move(plans), TakeMasterPort(),
+                    task_ports_ ? task_ports_->Release() : std::vector<int>());
   }
 }
 
@@ -421,8 +444,9 @@ void Agent::GotSignal(int signo) {
     return;
   }
   const bool urgent = ++urgency_ > 1;
+  if (!urgent) cancelled_by_ = signo;
   const std::string name = process::SignalName(signo);
-  if (phase_ < Phase::kRunning) {
+  if (phase_ < Phase::kPreparing || (phase_ == Phase::kPreparing && urgent)) {
     if (host_ && !urgent) {
       host_->coordinator().CancelJoin(signo);
     } else {
@@ -434,13 +458,17 @@ void Agent::GotSignal(int signo) {
   spdlog::info("{}: {}", name,
                urgent ? "killing all workers at once"
                       : "stopping all workers; once more kills them at once");
-  AgentMessage message;
-  message.mutable_cancel()->set_signal(signo);
-  SendToCoordinator(std::move(message));
+  SendCancel(signo);
   if (urgent) {
     StopWorkers(milliseconds(0));
     if (output_) output_->Hurry();
   }
+}
+
+void Agent::SendCancel(int signo) {
+  AgentMessage message;
+  message.mutable_cancel()->set_signal(signo);
+  SendToCoordinator(std::move(message));
 }
 
 Report Agent::FailureReport(CauseKind kind, uint32_t exit_code,
@@ -481,6 +509,8 @@ void Agent::Leave() {
   phase_ = Phase::kLeaving;
   timer_.cancel();
   joiner_.reset();
+  proof_.reset();
+  task_ports_.reset();
   // The coordinator leaves last, once everybody else has been told and has
   // hung up.
   if (host_ && concluded_ && !host_idle_) return;

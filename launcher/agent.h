@@ -18,11 +18,13 @@
 #include "launcher/node.h"
 #include "launcher/node_output.h"
 #include "launcher/process/keeper.h"
+#include "launcher/task_ports.h"
 #include "launcher/worker_group.h"
 #include "rendezvous/credentials.h"
 #include "rendezvous/joiner.h"
 #include "rendezvous/liveness.h"
 #include "rendezvous/name_wait.h"
+#include "rendezvous/port_proof.h"
 #include "rendezvous/session.h"
 
 namespace muster::launcher {
@@ -34,6 +36,8 @@ namespace muster::launcher {
 //   who hosts    reach the   welcomed    workers     output on    verdict
 //                coordinator or parked   run         its way      is known
 //
+// Between WAITING and RUNNING comes PREPARING where the start has to be proved
+// first: the ports of a TensorFlow job.
 // Every phase can go to LEAVING when it fails; RUNNING only by way of stopping
 // the workers.
 // Life cycle: construct, Run() once.
@@ -53,6 +57,7 @@ class Agent {
     kLocating,
     kJoining,
     kWaiting,
+    kPreparing,
     kRunning,
     kDraining,
     kLeaving
@@ -83,9 +88,14 @@ class Agent {
   void Beat();
   void SendToCoordinator(AgentMessage message);
 
+  // Preparing: agent_prepare.cc.
+  void Assigned(const Assignment& assignment);
+  void Prepare();
+  void Prove(const Cluster& cluster);
+
   // The workers.
   void MakeWorkers(process::KeeperHandle keeper);
-  void StartWorkers(const Assignment& assignment);
+  void StartWorkers();
   // Tells the coordinator that this node can't go on.
   void FailNode(const std::string& why);
   void KeeperLost(const std::string& why);
@@ -110,6 +120,7 @@ class Agent {
   // The end.
   void AwaitSignal();
   void GotSignal(int signo);
+  void SendCancel(int signo);
   // The verdict of this node alone.
   Report FailureReport(CauseKind kind, uint32_t exit_code,
                        const std::string& message) const;
@@ -128,7 +139,6 @@ class Agent {
   Phase phase_ = Phase::kLocating;
   std::optional<Node> node_;
   std::unique_ptr<WorkerGroup> workers_;
-  Assignment assignment_;  // from RUNNING on
   std::string interface_;  // over which this node reaches the others
   std::string own_address_;
   std::unique_ptr<mpi::ServiceCommand> mpi_probe_;
@@ -143,12 +153,17 @@ class Agent {
   std::string reached_;  // the coordinator's address; "" in this process
   rendezvous::Liveness coordinator_alive_;
   rendezvous::Instant last_beat_{};
+  Assignment assignment_;  // once there is one
+  Cluster cluster_;        // of a TensorFlow job, once its ports are known
+  std::unique_ptr<TaskPorts> task_ports_;
+  std::unique_ptr<rendezvous::PortProof> proof_;
   std::unique_ptr<NodeOutput> output_;
   std::optional<JobTemp> job_temp_;
   std::string init_file_;  // this node's to remove; "" for none
   std::optional<Report> report_;
   bool concluded_ = false;  // the coordinator has given its verdict
   uint32_t urgency_ = 0;    // signals that ask for the end
+  int cancelled_by_ = 0;    // the first of them
   bool host_idle_ = false;
 };
 

@@ -181,18 +181,23 @@ void Agent::StartRank(const RankStart& start) {
   variables.emplace(kVaderCopy, "none");
 
   const uint32_t local_rank = start.rank() - assignment_.first_rank();
-  const std::vector<env::Placement> places =
+  const absl::StatusOr<std::vector<env::Placement>> places =
       PlaceWorkers(spec_, *node_, assignment_, interface_,
                    job_temp_ ? job_temp_->path() : "");
   absl::StatusOr<WorkerPlan> plan =
-      PlanWorker(spec_, places.at(local_rank), variables);
+      places.ok() ? PlanWorker(spec_, places->at(local_rank), variables)
+                  : places.status();
   if (!plan.ok()) {
     FailNode(std::string(plan.status().message()));
     return;
   }
   plan->processors = start.processors();
-  workers_->StartWorker(*std::move(plan),
-                        local_rank == 0 ? TakeMasterPort() : -1);
+  std::vector<int> held_ports;
+  if (local_rank == 0) {
+    const int master_port = TakeMasterPort();
+    if (master_port >= 0) held_ports.push_back(master_port);
+  }
+  workers_->StartWorker(*std::move(plan), std::move(held_ports));
 }
 
 void Agent::RankEnded(uint32_t rank, const muster::RankEnded& status) {

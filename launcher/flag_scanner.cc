@@ -42,10 +42,11 @@ class Scanner {
 
  private:
   // Writes names with dashes. Takes out "--flag=", for which CLI11 would eat
-  // the next argument.
+  // the next argument, and ties to its flag a value that looks like one.
   std::vector<std::string> Normalized(std::vector<std::string> arguments) {
     std::vector<std::string> normalized;
-    for (std::string& argument : arguments) {
+    for (size_t i = 0; i < arguments.size(); ++i) {
+      std::string& argument = arguments[i];
       if (!absl::StartsWith(argument, "--")) {
         normalized.push_back(std::move(argument));
         continue;
@@ -55,6 +56,9 @@ class Scanner {
       const Flag* flag = FindFlag(name);
       if (flag != nullptr && equals + 1 == argument.size()) {
         MissingValue(*flag);
+      } else if (flag != nullptr && flag->takes_flags &&
+                 equals == std::string::npos && i + 1 < arguments.size()) {
+        normalized.push_back(absl::StrCat("--", name, "=", arguments[++i]));
       } else if (equals == std::string::npos) {
         normalized.push_back(absl::StrCat("--", name));
       } else {

@@ -13,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "env/schedulers/discover.h"
@@ -24,10 +25,13 @@ namespace {
 constexpr uint32_t kMaxNodes = 65536;
 constexpr uint32_t kMaxWorkersPerNode = 1024;
 constexpr uint32_t kMaxGpus = 1024;
+constexpr uint32_t kMaxTasks = 65536;
 
-constexpr Choice<Framework> kFrameworks[] = {{"pytorch", FRAMEWORK_PYTORCH},
-                                             {"plain", FRAMEWORK_PLAIN},
-                                             {"mpi", FRAMEWORK_MPI}};
+constexpr Choice<Framework> kFrameworks[] = {
+    {"pytorch", FRAMEWORK_PYTORCH},
+    {"tensorflow", FRAMEWORK_TENSORFLOW},
+    {"mpi", FRAMEWORK_MPI},
+    {"plain", FRAMEWORK_PLAIN}};
 constexpr Choice<WorkersPerNode> kWorkersPerNode[] = {
     {"auto", WORKERS_PER_NODE_AUTO},
     {"gpu", WORKERS_PER_NODE_GPU},
@@ -132,13 +136,54 @@ absl::Status ReadScheduler(const std::string& value, JobSpec* spec) {
   return absl::OkStatus();
 }
 
+absl::Status ReadSwitch(const std::string& value, bool* on) {
+  *on = value == "true" || value == "1" || value == "yes";
+  return *on || value == "false" || value == "0" || value == "no"
+             ? absl::OkStatus()
+             : Must("true or false");
+}
+
 absl::Status ReadInsecure(const std::string& value, JobSpec* spec) {
-  const bool yes = value == "true" || value == "1" || value == "yes";
-  if (!yes && value != "false" && value != "0" && value != "no") {
-    return Must("true or false");
-  }
-  spec->set_insecure(yes);
-  return absl::OkStatus();
+  bool on = false;
+  const absl::Status status = ReadSwitch(value, &on);
+  if (status.ok()) spec->set_insecure(on);
+  return status;
+}
+
+// A number of TaskSettings; 0 is written as if it was not given.
+template <void (TaskSettings::*set_field)(uint32_t),
+          uint32_t (TaskSettings::*field)() const, uint32_t min, uint32_t max>
+constexpr Codec TaskNumberCodec() {
+  return {[](const std::string& value, JobSpec* spec) {
+            uint32_t count = 0;
+            if (!ParseCount(value, &count) || count < min || count > max) {
+              return Must(absl::StrCat("a number from ", min, " to ", max));
+            }
+            (spec->mutable_agreement()->mutable_tasks()->*set_field)(count);
+            return absl::OkStatus();
+          },
+          [](const JobSpec& spec) -> Values {
+            const uint32_t count = (spec.agreement().tasks().*field)();
+            return count == 0 ? Values{} : Values{absl::StrCat(count)};
+          }};
+}
+
+// A switch of TaskSettings.
+template <void (TaskSettings::*set_field)(bool),
+          bool (TaskSettings::*field)() const>
+constexpr Codec TaskSwitchCodec() {
+  return {[](const std::string& value, JobSpec* spec) {
+            bool on = false;
+            const absl::Status status = ReadSwitch(value, &on);
+            if (status.ok()) {
+              (spec->mutable_agreement()->mutable_tasks()->*set_field)(on);
+            }
+            return status;
+          },
+          [](const JobSpec& spec) -> Values {
+            return (spec.agreement().tasks().*field)() ? Values{"true"}
+                                                       : Values{};
+          }};
 }
 
 }  // namespace
@@ -146,11 +191,8 @@ absl::Status ReadInsecure(const std::string& value, JobSpec* spec) {
 const Codec kFrameworkCodec = {
     [](const std::string& value, JobSpec* spec) {
       const Framework framework = FromWord(kFrameworks, value);
-      if (value == "tensorflow") {
-        return NotInThisVersion("use pytorch, mpi or plain");
-      }
       if (framework == FRAMEWORK_UNSPECIFIED) {
-        return Must("pytorch, mpi or plain");
+        return Must("pytorch, tensorflow, mpi or plain");
       }
       spec->mutable_agreement()->set_framework(framework);
       return absl::OkStatus();
@@ -161,7 +203,10 @@ const Codec kFrameworkCodec = {
 
 const Codec kMpiArgumentsCodec = {
     [](const std::string& value, JobSpec* spec) {
-      spec->mutable_agreement()->add_mpi_arguments(value);
+      for (const absl::string_view word :
+           absl::StrSplit(value, ' ', absl::SkipWhitespace())) {
+        spec->mutable_agreement()->add_mpi_arguments(std::string(word));
+      }
       return absl::OkStatus();
     },
     [](const JobSpec& spec) {
@@ -396,10 +441,18 @@ const Codec kFabricCheckCodec = {[](const std::string& value, JobSpec*) {
                                  },
                                  [](const JobSpec&) { return Values{}; }};
 
-const Codec kTensorFlowTasksCodec = {
-    [](const std::string&, JobSpec*) {
-      return NotInThisVersion("leave it out; it is for tensorflow only");
-    },
-    [](const JobSpec&) { return Values{}; }};
+const Codec kWorkerCountCodec =
+    TaskNumberCodec<&TaskSettings::set_workers, &TaskSettings::workers, 1,
+                    kMaxTasks>();
+const Codec kParameterServerCountCodec =
+    TaskNumberCodec<&TaskSettings::set_parameter_servers,
+                    &TaskSettings::parameter_servers, 0, kMaxTasks>();
+const Codec kChiefCodec =
+    TaskSwitchCodec<&TaskSettings::set_chief, &TaskSettings::chief>();
+const Codec kEvaluatorCodec =
+    TaskSwitchCodec<&TaskSettings::set_evaluator, &TaskSettings::evaluator>();
+const Codec kBasePortCodec =
+    TaskNumberCodec<&TaskSettings::set_base_port, &TaskSettings::base_port, 1,
+                    65535>();
 
 }  // namespace muster::launcher

@@ -13,6 +13,11 @@ extern const Codec kJobIdCodec;
 extern const Codec kBackendCodec;
 extern const Codec kInitMethodCodec;
 extern const Codec kWorkersPerNodeCodec;
+extern const Codec kWorkerCountCodec;
+extern const Codec kParameterServerCountCodec;
+extern const Codec kChiefCodec;
+extern const Codec kEvaluatorCodec;
+extern const Codec kBasePortCodec;
 extern const Codec kGpuBindingCodec;
 extern const Codec kEndpointCodec;
 extern const Codec kHostFileCodec;
@@ -46,7 +51,6 @@ extern const Codec kOutputCodec;
 // These take only the values that mean what this version does anyway.
 extern const Codec kMaxRestartsCodec;
 extern const Codec kFabricCheckCodec;
-extern const Codec kTensorFlowTasksCodec;
 
 }  // namespace muster::launcher
 

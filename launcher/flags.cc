@@ -14,11 +14,12 @@ namespace {
 
 const Flag kFlags[] = {
     {.name = "framework",
-     .value = "pytorch|mpi|plain",
+     .value = "pytorch|tensorflow|mpi|plain",
      .fallback = "pytorch",
      .help = "What the workers are told: pytorch gives the variables of "
-             "torchrun and of Azure ML; mpi starts them by one mpirun, for MPI "
-             "and Horovod; plain gives only ranks and addresses.",
+             "torchrun and of Azure ML; tensorflow gives TF_CONFIG; mpi has "
+             "one mpirun start them, for MPI and Horovod; plain gives only "
+             "ranks and addresses.",
      .codec = &kFrameworkCodec},
     {.name = "nnodes",
      .value = "N|MIN:MAX",
@@ -32,6 +33,34 @@ const Flag kFlags[] = {
      .help = "Workers on each node, 1 to 1024; gpu: one per GPU; cpu: one per "
              "processor; auto: one per GPU, 1 on a node without GPUs.",
      .codec = &kWorkersPerNodeCodec},
+    {.name = "worker-count",
+     .value = "N",
+     .default_text = "as many as --nproc-per-node makes of the nodes",
+     .help = "tensorflow: workers of the job, in blocks over the nodes.",
+     .codec = &kWorkerCountCodec},
+    {.name = "parameter-server-count",
+     .value = "N",
+     .default_text = "0",
+     .help = "tensorflow: parameter servers of the job, one beside the workers "
+             "on each of the first nodes. They see no GPU and are stopped when "
+             "the workers have ended.",
+     .codec = &kParameterServerCountCodec},
+    {.name = "chief",
+     .default_text = "off",
+     .help = "tensorflow: worker 0 becomes the chief. With parameter servers, "
+             "the job is over when the chief has ended.",
+     .codec = &kChiefCodec},
+    {.name = "evaluator",
+     .default_text = "off",
+     .help = "tensorflow: one more task, the evaluator, on the last node. The "
+             "job waits for its end.",
+     .codec = &kEvaluatorCodec},
+    {.name = "base-port",
+     .value = "P",
+     .default_text = "any free ports",
+     .help = "tensorflow: the port of the first task on each node; the others "
+             "count up from it.",
+     .codec = &kBasePortCodec},
     {.name = "gpus-per-node",
      .value = "N",
      .default_text = "0",
@@ -53,9 +82,11 @@ const Flag kFlags[] = {
     {.name = "mpi-arg",
      .value = "ARG",
      .default_text = "none",
-     .help = "With --framework mpi: an argument for mpirun; can be given many "
-             "times. In MUSTER_MPI_ARG, one per line.",
+     .help = "With --framework mpi: words for mpirun's own command line, as in "
+             "--mpi-arg '--mca pml ob1'; can be given many times. In "
+             "MUSTER_MPI_ARG, one per line.",
      .repeatable = true,
+     .takes_flags = true,
      .codec = &kMpiArgumentsCodec},
     {.name = "max-restarts",
      .value = "N",
@@ -195,9 +226,10 @@ const Flag kFlags[] = {
      .codec = &kSharedDirCodec},
     {.name = "gpu-binding",
      .value = "none|one",
-     .fallback = "none",
+     .default_text = "none; tensorflow: one",
      .help = "GPUs that a worker sees: none binds nothing, so all of the "
-             "node's; one: its own only.",
+             "node's; one: its own only. Workers of tensorflow share the "
+             "node's GPUs out evenly.",
      .group = Group::kWorkers,
      .codec = &kGpuBindingCodec},
     {.name = "stop-grace",
@@ -279,14 +311,6 @@ const Flag kFlags[] = {
      .group = Group::kSecurity,
      .codec = &kInsecureCodec},
 
-    {.name = "worker-count",
-     .value = "N",
-     .group = Group::kHidden,
-     .codec = &kTensorFlowTasksCodec},
-    {.name = "parameter-server-count",
-     .value = "N",
-     .group = Group::kHidden,
-     .codec = &kTensorFlowTasksCodec},
     {.name = "run-id",
      .value = "ID",
      .group = Group::kHidden,

@@ -35,6 +35,7 @@ struct Flag {
   Group group = Group::kJob;
   Scope scope = Scope::kBoth;
   bool repeatable = false;
+  bool takes_flags = false;  // its value may begin with dashes
   const Codec* codec = nullptr;
 
   bool IsSwitch() const { return value.empty(); }

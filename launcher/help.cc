@@ -64,7 +64,8 @@ Exit codes, the same on every node
   128+n          the first failing worker died of signal n, or the job was
                  cancelled by it
   64             usage: the command line is wrong
-  69             rendezvous: not all nodes joined in time
+  69             rendezvous: not all nodes joined in time, or one of them
+                 can't reach a port of another
   70             a fault of muster's own
   75             a node was lost: try again elsewhere
   76             the self-test failed with nobody to blame

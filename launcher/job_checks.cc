@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "rendezvous/task_layout.h"
 
 namespace muster::launcher {
 namespace {
@@ -28,6 +29,11 @@ class Checker {
     if (facts_.command == Command::kEnv) CheckNodeRank();
     CheckTimes();
     CheckSecurity();
+    if (Read({"framework", "nnodes", "nproc-per-node", "worker-count",
+              "parameter-server-count", "chief", "evaluator", "base-port"})) {
+      CheckTasks();
+      CheckMpi();
+    }
     return std::move(mistakes_);
   }
 
@@ -124,6 +130,75 @@ class Checker {
     if (spec_.insecure() && (tls_files > 0 || token_file)) {
       mistakes_.push_back(
           "--insecure goes without --token-file and --tls-*: leave one out");
+    }
+  }
+
+  void CheckMpi() {
+    if (spec_.agreement().framework() != FRAMEWORK_MPI &&
+        spec_.agreement().mpi_arguments_size() > 0) {
+      mistakes_.push_back("--mpi-arg: only for --framework mpi");
+    }
+  }
+
+  void CheckTasks() {
+    const TaskSettings& tasks = spec_.agreement().tasks();
+    if (spec_.agreement().framework() != FRAMEWORK_TENSORFLOW) {
+      const auto only = [this](bool given, const char* flag) {
+        if (!given) return;
+        mistakes_.push_back(
+            absl::StrCat(flag, ": only for --framework tensorflow"));
+      };
+      only(tasks.workers() > 0, "--worker-count");
+      only(tasks.parameter_servers() > 0, "--parameter-server-count");
+      only(tasks.chief(), "--chief");
+      only(tasks.evaluator(), "--evaluator");
+      only(tasks.base_port() > 0, "--base-port");
+      return;
+    }
+    if (facts_.command == Command::kSim && tasks.base_port() > 0 &&
+        spec_.agreement().max_nodes() > 1) {
+      mistakes_.push_back(
+          "--base-port: simulated nodes share the ports of this machine, and "
+          "TensorFlow takes one on all addresses; leave it out");
+    }
+    if (spec_.agreement().min_nodes() != spec_.agreement().max_nodes()) {
+      if (tasks.workers() > 0 || tasks.parameter_servers() > 0) {
+        mistakes_.push_back(absl::StrCat(
+            "--nnodes ", spec_.agreement().min_nodes(), ":",
+            spec_.agreement().max_nodes(),
+            ": --worker-count and --parameter-server-count need a fixed number "
+            "of nodes"));
+      }
+    } else {
+      CheckTaskLayout(tasks);
+    }
+  }
+
+  // As far as it is known before the nodes have counted their GPUs.
+  void CheckTaskLayout(const TaskSettings& tasks) {
+    const uint32_t nodes = spec_.agreement().max_nodes();
+    const bool counted = spec_.workers_per_node() == WORKERS_PER_NODE_COUNT;
+    const uint32_t per_node = counted ? spec_.worker_count() : 1;
+    if (counted && tasks.workers() > uint64_t{nodes} * per_node) {
+      mistakes_.push_back(absl::StrCat(
+          "--worker-count ", tasks.workers(), ": more than --nproc-per-node ",
+          per_node, " allows on ", nodes, nodes == 1 ? " node" : " nodes",
+          "; leave one of the two out"));
+      return;
+    }
+    const absl::StatusOr<rendezvous::TaskLayout> layout =
+        rendezvous::LayOutTasks(tasks, std::vector<uint32_t>(nodes, per_node));
+    if (!layout.ok()) {
+      mistakes_.push_back(absl::StrCat("--worker-count ", tasks.workers(), ": ",
+                                       layout.status().message()));
+      return;
+    }
+    size_t most = 0;
+    for (const auto& node : *layout) most = std::max(most, node.size());
+    if (tasks.base_port() > 0 && tasks.base_port() + most > 65536) {
+      mistakes_.push_back(absl::StrCat("--base-port ", tasks.base_port(),
+                                       ": leaves no port below 65536 for ",
+                                       most, " tasks of a node"));
     }
   }
 

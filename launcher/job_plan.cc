@@ -36,7 +36,8 @@ Node NodeWith(const Node& model, uint32_t workers) {
 
 }  // namespace
 
-JobPlan::JobPlan(JobSpec spec, env::Variables inherited, Node model)
+JobPlan::JobPlan(JobSpec spec, env::Variables inherited, Node model,
+                 const rendezvous::TaskLayout& tasks)
     : spec_(std::move(spec)),
       inherited_(std::move(inherited)),
       model_(std::move(model)) {
@@ -48,10 +49,19 @@ JobPlan::JobPlan(JobSpec spec, env::Variables inherited, Node model)
   for (uint32_t node_rank = 0; node_rank < nodes; ++node_rank) {
     Peer* peer = assignment_.add_peers();
     peer->set_address(AddressOf(spec_, node_rank));
-    peer->set_workers(model_.workers);
+    peer->set_workers(tasks.empty() ? model_.workers : tasks[node_rank].size());
     world_size += peer->workers();
   }
   assignment_.set_world_size(world_size);
+  for (const std::vector<Task>& of_node : tasks) {
+    uint32_t port = spec_.agreement().tasks().base_port();
+    for (const Task& task : of_node) {
+      Task* known = cluster_.add_tasks();
+      *known = task;
+      known->set_address(AddressOf(spec_, task.node()));
+      if (port != 0) known->set_port(port++);
+    }
+  }
 }
 
 absl::StatusOr<JobPlan> JobPlan::Make(JobSpec spec, env::Variables inherited) {
@@ -68,7 +78,16 @@ absl::StatusOr<JobPlan> JobPlan::Make(JobSpec spec, env::Variables inherited) {
                      "or --nproc-per-node so that there are at most ",
                      kMostRanks));
   }
-  return JobPlan(std::move(spec), std::move(inherited), *std::move(model));
+  rendezvous::TaskLayout tasks;
+  if (spec.agreement().framework() == FRAMEWORK_TENSORFLOW) {
+    auto layout = rendezvous::LayOutTasks(
+        spec.agreement().tasks(),
+        std::vector<uint32_t>(spec.agreement().max_nodes(), model->workers));
+    if (!layout.ok()) return layout.status();
+    tasks = *std::move(layout);
+  }
+  return JobPlan(std::move(spec), std::move(inherited), *std::move(model),
+                 tasks);
 }
 
 absl::StatusOr<std::vector<PlannedRank>> JobPlan::RanksOf(
@@ -84,10 +103,16 @@ absl::StatusOr<std::vector<PlannedRank>> JobPlan::RanksOf(
   const std::string interface =
       env::InterfaceOf(peer.address()).value_or(nodes() > 1 ? kInterface : "");
 
+  for (const Task& task : cluster_.tasks()) {
+    if (task.node() == node_rank) *assignment.add_tasks() = task;
+  }
+  const absl::StatusOr<std::vector<env::Placement>> places =
+      PlaceWorkers(spec_, NodeWith(model_, peer.workers()), assignment,
+                   interface, kJobTemp, cluster_);
+  if (!places.ok()) return places.status();
+
   std::vector<PlannedRank> ranks;
-  for (const env::Placement& place :
-       PlaceWorkers(spec_, NodeWith(model_, peer.workers()), assignment,
-                    interface, kJobTemp)) {
+  for (const env::Placement& place : *places) {
     absl::StatusOr<env::ExplainedVariables> explained = env::ExplainEnvironment(
         spec_.agreement().framework(), place,
         {.inherited = inherited_, .user = UserVariables(spec_)});

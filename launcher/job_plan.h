@@ -12,6 +12,7 @@
 #include "launcher/node.h"
 #include "proto/job.pb.h"
 #include "proto/rendezvous.pb.h"
+#include "rendezvous/task_layout.h"
 
 namespace muster::launcher {
 
@@ -43,8 +44,8 @@ class JobPlan {
   // `inherited` is the environment of this process. Looks at the hardware and
   // the interfaces of this node; opens and starts nothing.
   //
-  // Errors: INVALID_ARGUMENT, naming the flag, as LookAtHardware(); when the
-  // job is too large to be shown.
+  // Errors: INVALID_ARGUMENT, naming the flag, as LookAtHardware(); those of
+  // rendezvous::LayOutTasks(); when the job is too large to be shown.
   static absl::StatusOr<JobPlan> Make(JobSpec spec, env::Variables inherited);
 
   uint32_t nodes() const { return assignment_.node_count(); }
@@ -61,12 +62,14 @@ class JobPlan {
   std::vector<Placeholder> Placeholders() const;
 
  private:
-  JobPlan(JobSpec spec, env::Variables inherited, Node model);
+  JobPlan(JobSpec spec, env::Variables inherited, Node model,
+          const rendezvous::TaskLayout& tasks);
 
   JobSpec spec_;
   env::Variables inherited_;
   Node model_;
   Assignment assignment_;  // but for what differs between nodes
+  Cluster cluster_;        // of a TensorFlow job
 };
 
 }  // namespace muster::launcher

@@ -61,8 +61,9 @@ absl::StatusOr<Node> LookAtHardware(const JobSpec& spec,
   }
   const absl::StatusOr<uint32_t> workers = CountWorkers(spec, gpus.size());
   if (!workers.ok()) return workers.status();
-  if (spec.gpu_binding() == GPU_BINDING_ONE && !gpus.empty() &&
-      *workers > gpus.size()) {
+  // How many tasks of TensorFlow run here is not known yet.
+  if (BindsGpus(spec) && spec.agreement().framework() != FRAMEWORK_TENSORFLOW &&
+      !gpus.empty() && *workers > gpus.size()) {
     return absl::InvalidArgumentError(absl::StrCat(
         "--gpu-binding one: ", spec.host_name(), " has ", gpus.size(),
         " visible GPUs for ", *workers,
@@ -121,6 +122,12 @@ Hello MakeHello(const JobSpec& spec, const Node& node,
     facts->set_address(*source);
   }
   return hello;
+}
+
+bool BindsGpus(const JobSpec& spec) {
+  return spec.gpu_binding() == GPU_BINDING_ONE ||
+         (spec.gpu_binding() == GPU_BINDING_UNSPECIFIED &&
+          spec.agreement().framework() == FRAMEWORK_TENSORFLOW);
 }
 
 std::string BackendOf(const JobSpec& spec, const Node& node) {

@@ -48,6 +48,10 @@ absl::StatusOr<Node> LookAtNode(const JobSpec& spec,
 Hello MakeHello(const JobSpec& spec, const Node& node,
                 const std::string& reached);
 
+// Whether a worker sees only GPUs of its own: --gpu-binding, else what the
+// framework is used to.
+bool BindsGpus(const JobSpec& spec);
+
 // "nccl" or "gloo": --backend, else nccl where there are real GPUs.
 std::string BackendOf(const JobSpec& spec, const Node& node);
 

@@ -24,6 +24,8 @@ Json CauseToJson(const Cause& cause) {
   json["kind"] = std::string(CauseWord(cause.kind()));
   if (cause.has_rank()) json["rank"] = cause.rank();
   if (cause.has_local_rank()) json["local_rank"] = cause.local_rank();
+  if (!cause.task_type().empty()) json["task_type"] = cause.task_type();
+  if (cause.has_task_index()) json["task_index"] = cause.task_index();
   if (cause.has_node()) json["node"] = cause.node();
   if (!cause.host().empty()) json["host"] = cause.host();
   if (!cause.service().empty()) json["service"] = cause.service();

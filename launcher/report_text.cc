@@ -45,11 +45,16 @@ std::string SignalText(uint32_t signal) {
                       name == nullptr ? "" : absl::StrCat(" (SIG", name, ")"));
 }
 
-// "rank 3 (local rank 1, pid 4242) on node 1 (worker-1)", as far as known.
+// "rank 3 (worker 2, local rank 1, pid 4242) on node 1 (host-1)", as far as
+// known.
 std::string Who(const Cause& cause) {
   std::vector<std::string> words;
   if (cause.has_rank()) {
     std::vector<std::string> more;
+    if (!cause.task_type().empty()) {
+      more.push_back(
+          absl::StrCat(Printable(cause.task_type()), " ", cause.task_index()));
+    }
     if (cause.has_local_rank()) {
       more.push_back(absl::StrCat("local rank ", cause.local_rank()));
     }
@@ -142,7 +147,7 @@ absl::string_view ExitCodeMeaning(const Report& report) {
     case CAUSE_FABRIC:
       return "the self-test failed";
     case CAUSE_RENDEZVOUS:
-      return "the nodes did not all meet";
+      return "the nodes did not all meet or reach each other";
     case CAUSE_AUTH:
       return "refused: wrong or missing token";
     case CAUSE_CONFIG:

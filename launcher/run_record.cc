@@ -8,6 +8,7 @@
 #include "launcher/log.h"
 #include "launcher/report_json.h"
 #include "nlohmann/json.hpp"
+#include "rendezvous/task_layout.h"
 #include "rendezvous/timing.h"
 
 namespace muster::launcher {
@@ -29,12 +30,22 @@ Json NodeJson(const rendezvous::Member& member) {
   for (uint32_t i = 0; i < member.facts.workers(); ++i) {
     ranks.push_back(member.assignment.first_rank() + i);
   }
-  return {{"node", member.assignment.node_rank()},
-          {"host", member.facts.host_name()},
-          {"address", member.facts.address()},
-          {"gpus", member.facts.gpus()},
-          {"agent_pid", member.facts.pid()},
-          {"ranks", std::move(ranks)}};
+  Json node = {{"node", member.assignment.node_rank()},
+               {"host", member.facts.host_name()},
+               {"address", member.facts.address()},
+               {"gpus", member.facts.gpus()},
+               {"agent_pid", member.facts.pid()},
+               {"ranks", std::move(ranks)}};
+  if (member.assignment.tasks().empty()) return node;
+  Json tasks = Json::array();
+  for (const Task& task : member.assignment.tasks()) {
+    tasks.push_back({{"rank", task.rank()},
+                     {"type", rendezvous::TaskTypeName(task.role())},
+                     {"index", task.index()},
+                     {"port", task.port()}});
+  }
+  node["tasks"] = std::move(tasks);
+  return node;
 }
 
 }  // namespace

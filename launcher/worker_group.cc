@@ -46,10 +46,14 @@ WorkerGroup::WorkerGroup(asio::io_context& loop, process::KeeperHandle keeper,
   keeper_->SetOrphanGrace(absl::FromChrono(grace));
 }
 
-void WorkerGroup::Start(std::vector<WorkerPlan> plans, int held_port) {
+void WorkerGroup::Start(std::vector<WorkerPlan> plans, int held_port,
+                        const std::vector<int>& task_ports) {
   if (!plans.empty()) Expect(plans.front().rank, plans.size());
-  for (WorkerPlan& plan : plans) {
-    StartWorker(std::move(plan), std::exchange(held_port, -1));
+  for (size_t i = 0; i < plans.size(); ++i) {
+    std::vector<int> held;
+    if (held_port >= 0) held.push_back(std::exchange(held_port, -1));
+    if (i < task_ports.size()) held.push_back(task_ports[i]);
+    StartWorker(std::move(plans[i]), std::move(held));
   }
 }
 
@@ -59,14 +63,14 @@ void WorkerGroup::Expect(uint32_t first_rank, uint32_t count) {
   for (uint32_t i = 0; i < count; ++i) workers_[first_rank + i];
 }
 
-void WorkerGroup::StartWorker(WorkerPlan plan, int held_port) {
+void WorkerGroup::StartWorker(WorkerPlan plan, std::vector<int> held_ports) {
   workers_[plan.rank].asked = true;
   process::SpawnRequest request;
   request.id = plan.rank;
   request.argv = std::move(plan.argv);
   request.env.assign(plan.environment.begin(), plan.environment.end());
   request.processors = std::move(plan.processors);
-  if (held_port >= 0) request.held_fds.push_back(held_port);
+  request.held_fds = std::move(held_ports);
   keeper_->Spawn(std::move(request));
 }
 

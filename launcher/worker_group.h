@@ -50,13 +50,16 @@ class WorkerGroup {
   WorkerGroup(asio::io_context& loop, process::KeeperHandle keeper,
               std::chrono::milliseconds grace, WorkerGroupCallbacks callbacks);
 
-  // `held_port` stays bound until the exec of the first worker; -1 for none.
-  void Start(std::vector<WorkerPlan> plans, int held_port);
+  // `held_port` stays bound until the exec of the first worker (-1 for none),
+  // task_ports[i], where there are any, until that of plans[i].
+  void Start(std::vector<WorkerPlan> plans, int held_port,
+             const std::vector<int>& task_ports = {});
 
   // The same for workers that are started one by one, when somebody asks for
-  // them: first their ranks, then each plan. `held_port` is as above.
+  // them: first their ranks, then each plan with the ports that stay bound
+  // until its exec.
   void Expect(uint32_t first_rank, uint32_t count);
-  void StartWorker(WorkerPlan plan, int held_port);
+  void StartWorker(WorkerPlan plan, std::vector<int> held_ports);
   // Those that nobody has asked for yet will not be started: each becomes an
   // on_not_started with this message, inside the call.
   void Forgo(const std::string& why);

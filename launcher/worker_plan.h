@@ -2,6 +2,7 @@
 #ifndef MUSTER_LAUNCHER_WORKER_PLAN_H_
 #define MUSTER_LAUNCHER_WORKER_PLAN_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,13 +23,19 @@ struct WorkerPlan {
   std::string processors;  // a cpu_set_t; "" for all
 };
 
+// CUDA_VISIBLE_DEVICES of each worker of this node, by local rank, in a
+// TensorFlow job. Errors: those of env::ShareGpus().
+absl::StatusOr<std::vector<std::optional<std::string>>> ShareOfGpus(
+    const JobSpec& spec, const Node& node, const Assignment& assignment);
+
 // Where each worker of this node stands, by local rank. `interface` is the one
 // over which this node reaches the others, `job_temp` the run's temporary
-// directory ("" for none).
-std::vector<env::Placement> PlaceWorkers(const JobSpec& spec, const Node& node,
-                                         const Assignment& assignment,
-                                         const std::string& interface,
-                                         const std::string& job_temp);
+// directory ("" for none), `cluster` every task of a TensorFlow job.
+// Errors: those of ShareOfGpus().
+absl::StatusOr<std::vector<env::Placement>> PlaceWorkers(
+    const JobSpec& spec, const Node& node, const Assignment& assignment,
+    const std::string& interface, const std::string& job_temp,
+    const Cluster& cluster = {});
 
 // The nodes of the job by rank, as host lists name them.
 std::vector<env::JobNode> NodesOf(const Assignment& assignment);
@@ -48,11 +55,11 @@ absl::StatusOr<WorkerPlan> PlanWorker(const JobSpec& spec,
 
 // The workers of this node, by local rank. `inherited` is the agent's own
 // environment; the rest is as for PlaceWorkers().
-// Errors: those of env::WorkerEnvironment().
+// Errors: those of env::WorkerEnvironment() and of ShareOfGpus().
 absl::StatusOr<std::vector<WorkerPlan>> PlanWorkers(
     const JobSpec& spec, const Node& node, const Assignment& assignment,
     const std::string& interface, const env::Variables& inherited,
-    const std::string& job_temp = "");
+    const std::string& job_temp = "", const Cluster& cluster = {});
 
 }  // namespace muster::launcher
 

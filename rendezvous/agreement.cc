@@ -18,6 +18,10 @@ std::string FrameworkName(const Agreement& a) {
   return absl::AsciiStrToLower(name.substr(name.find('_') + 1));
 }
 
+std::string TaskCount(uint32_t count) {
+  return count == 0 ? "not set" : absl::StrCat(count);
+}
+
 std::string Command(const Agreement& a) {
   return absl::StrCat("'", absl::CHexEscape(absl::StrJoin(a.command(), " ")),
                       "'");
@@ -48,6 +52,19 @@ std::vector<std::string> Differences(const Agreement& theirs,
   compare("--backend", Text(theirs.backend()), Text(ours.backend()));
   compare("--init-method", Text(theirs.init_method()),
           Text(ours.init_method()));
+  compare("--worker-count", TaskCount(theirs.tasks().workers()),
+          TaskCount(ours.tasks().workers()));
+  compare("--parameter-server-count",
+          TaskCount(theirs.tasks().parameter_servers()),
+          TaskCount(ours.tasks().parameter_servers()));
+  compare("--chief", theirs.tasks().chief() ? "on" : "off",
+          ours.tasks().chief() ? "on" : "off");
+  compare("--evaluator", theirs.tasks().evaluator() ? "on" : "off",
+          ours.tasks().evaluator() ? "on" : "off");
+  compare("--base-port", TaskCount(theirs.tasks().base_port()),
+          TaskCount(ours.tasks().base_port()));
+  compare("--mpi-arg", Text(absl::StrJoin(theirs.mpi_arguments(), " ")),
+          Text(absl::StrJoin(ours.mpi_arguments(), " ")));
   const std::vector<std::string> their_argv(theirs.command().begin(),
                                             theirs.command().end());
   const std::vector<std::string> our_argv(ours.command().begin(),

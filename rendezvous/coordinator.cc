@@ -47,6 +47,15 @@ std::string Describe(const AgentMessage& message) {
                               : message.service_ended().exit_code());
     case AgentMessage::kDrained:
       return "its output is here";
+    case AgentMessage::kPrepared:
+      return "it holds the ports of its tasks";
+    case AgentMessage::kUnprepared:
+      return message.unprepared().message();
+    case AgentMessage::kProved:
+      return message.proved().unreachable().empty()
+                 ? "it reaches every port"
+                 : absl::StrCat("it can't reach ",
+                                message.proved().unreachable_size(), " ports");
     default:
       return "";
   }
@@ -150,14 +159,37 @@ void Coordinator::Received(SessionId session, const AgentMessage& message) {
     default:
       callbacks_.on_event(
           "node", absl::StrCat(NameOf(session), ": ", Describe(message)));
-      Apply(HandleGang(session, message));
+      Apply(gang_ ? HandleGang(session, message)
+                  : HandlePreparation(session, message));
       break;
   }
   AfterEvent();
 }
 
+Outbox Coordinator::HandlePreparation(SessionId session,
+                                      const AgentMessage& message) {
+  if (!preparation_) return {};
+  const Moment now = Now();
+  switch (message.body_case()) {
+    case AgentMessage::kPrepared:
+      return preparation_->Prepared(session, message.prepared(), now);
+    case AgentMessage::kUnprepared:
+      preparation_->Unprepared(session, message.unprepared(), now);
+      return {};
+    case AgentMessage::kProved:
+      return preparation_->Proved(session, message.proved(), now);
+    case AgentMessage::kCancel:
+      preparation_->Cancel(session, message.cancel().signal(), now);
+      return {};
+    case AgentMessage::kFailed:
+      preparation_->NodeFailed(session, message.failed().message(), now);
+      return {};
+    default:
+      return {};
+  }
+}
+
 Outbox Coordinator::HandleGang(SessionId session, const AgentMessage& message) {
-  if (!gang_) return {};
   const Moment now = Now();
   switch (message.body_case()) {
     case AgentMessage::kStarted:
@@ -199,7 +231,11 @@ void Coordinator::Leave(SessionId session, const std::string& why) {
   if (!concluded_) {
     Apply(roster_.Leave(session, why));
     if (relay_) Apply(relay_->Left(session, why));
-    if (gang_) Apply(gang_->Lost(session, why, Now()));
+    if (gang_) {
+      Apply(gang_->Lost(session, why, Now()));
+    } else if (preparation_) {
+      preparation_->Lost(session, why, Now());
+    }
   }
   AfterEvent();
 }
@@ -223,24 +259,43 @@ void Coordinator::Apply(Outbox outbox) {
 }
 
 void Coordinator::AfterEvent() {
-  if (!gang_ && roster_.state() == Roster::State::kSealed) {
-    const bool has_launcher =
-        options_.roster.agreement.framework() == FRAMEWORK_MPI;
-    gang_.emplace(Gang::Options{.run_id = options_.roster.run_id,
-                                .join_seconds = roster_.join_seconds(),
-                                .has_launcher = has_launcher,
-                                .start_timeout = options_.roster.join_timeout},
-                  roster_.members(), Now());
-    relay_.emplace(roster_.members());
-    callbacks_.on_sealed(roster_.members());
+  if (!gang_ && !preparation_ && roster_.state() == Roster::State::kSealed) {
+    if (NeedsPreparation(roster_.members())) {
+      preparation_.emplace(options_.roster.run_id, roster_.members(),
+                           roster_.join_seconds(), Now());
+      callbacks_.on_sealed(roster_.members());
+    } else {
+      StartGang(roster_.members(), 0);
+    }
+  }
+  if (!gang_ && preparation_ &&
+      preparation_->state() == Preparation::State::kReady) {
+    StartGang(preparation_->members(), preparation_->seconds());
   }
   if (!concluded_ && roster_.state() == Roster::State::kFailed) {
     Conclude(roster_.report());
+  } else if (!concluded_ && preparation_ &&
+             preparation_->state() == Preparation::State::kFailed) {
+    Conclude(preparation_->report());
   } else if (!concluded_ && gang_ && gang_->state() == Gang::State::kFinished) {
     Conclude(gang_->report());
   }
   // Our own agent's stream is the last one.
   if (concluded_ && streams_.size() <= 1) Idle();
+}
+
+void Coordinator::StartGang(const std::vector<Member>& members,
+                            double fabric_seconds) {
+  const bool has_launcher =
+      options_.roster.agreement.framework() == FRAMEWORK_MPI;
+  gang_.emplace(Gang::Options{.run_id = options_.roster.run_id,
+                              .join_seconds = roster_.join_seconds(),
+                              .fabric_seconds = fabric_seconds,
+                              .has_launcher = has_launcher,
+                              .start_timeout = options_.roster.join_timeout},
+                members, Now());
+  if (has_launcher) relay_.emplace(members);
+  callbacks_.on_sealed(members);
 }
 
 void Coordinator::Conclude(const Report& report) {
@@ -257,7 +312,11 @@ void Coordinator::Tick() {
     if (error || idle_) return;
     const Moment now = Now();
     Apply(roster_.Tick(now));
-    if (gang_) Apply(gang_->Tick(now));
+    if (gang_) {
+      Apply(gang_->Tick(now));
+    } else if (preparation_) {
+      preparation_->Tick(now);
+    }
     for (const SessionId session : liveness_.Silent(now.at)) {
       const auto it = streams_.find(session);
       if (it == streams_.end()) continue;

@@ -13,6 +13,7 @@
 #include "proto/rendezvous.grpc.pb.h"
 #include "rendezvous/gang.h"
 #include "rendezvous/liveness.h"
+#include "rendezvous/preparation.h"
 #include "rendezvous/relay.h"
 #include "rendezvous/roster.h"
 
@@ -27,7 +28,8 @@ struct CoordinatorOptions {
 
 // All are called on the loop.
 struct CoordinatorCallbacks {
-  // All nodes are there; in rank order.
+  // All nodes are there; in rank order. Comes again when their tasks have
+  // ports.
   std::function<void(const std::vector<Member>&)> on_sealed;
   // Something to tell people and to write down: a short name and a sentence.
   std::function<void(const std::string& name, const std::string& text)>
@@ -39,13 +41,12 @@ struct CoordinatorCallbacks {
   std::function<void()> on_idle;
 };
 
-// Job: the shell around Roster and Gang. It turns streams and time into their
-// events, and sends what they decide.
-// Life cycle: construct, register with a server, serve until on_idle; the
-// server must be shut down before this is destroyed.
-// Threads: gRPC's threads only post to the loop, where everything else
-// happens. The public methods are called on the loop, Rejected() from anywhere.
-// Ownership: the loop must outlive this.
+// Job: the shell around Roster, Preparation and Gang. It turns streams and time
+// into their events, and sends what they decide. Life cycle: construct,
+// register with a server, serve until on_idle; the server must be shut down
+// before this is destroyed. Threads: gRPC's threads only post to the loop,
+// where everything else happens. The public methods are called on the loop,
+// Rejected() from anywhere. Ownership: the loop must outlive this.
 class Coordinator final : public Rendezvous::CallbackService {
  public:
   Coordinator(asio::io_context& loop, CoordinatorOptions options,
@@ -70,10 +71,12 @@ class Coordinator final : public Rendezvous::CallbackService {
   void Closed(SessionId session);
   std::string NameOf(SessionId session) const;
   void Leave(SessionId session, const std::string& why);
+  Outbox HandlePreparation(SessionId session, const AgentMessage& message);
   Outbox HandleGang(SessionId session, const AgentMessage& message);
   void Apply(Outbox outbox);
-  // Moves on when the roster or the gang has reached a decision.
+  // Moves on when one of the three has reached a decision.
   void AfterEvent();
+  void StartGang(const std::vector<Member>& members, double fabric_seconds);
   void Conclude(const Report& report);
   void Tick();
   void Idle();
@@ -88,6 +91,7 @@ class Coordinator final : public Rendezvous::CallbackService {
   SessionId last_session_ = 0;
   std::map<SessionId, std::shared_ptr<CoordinatorStream>> streams_;
   Roster roster_;
+  std::optional<Preparation> preparation_;  // of a job that needs one
   std::optional<Gang> gang_;
   std::optional<Relay> relay_;
   Liveness liveness_;

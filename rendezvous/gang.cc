@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "rendezvous/causes.h"
+#include "rendezvous/task_layout.h"
 
 namespace muster::rendezvous {
 namespace {
@@ -24,9 +25,26 @@ Gang::Gang(const Options& options, const std::vector<Member>& members,
   report_.set_run_id(options.run_id);
   report_.set_nodes(members.size());
   report_.mutable_durations()->set_join(options.join_seconds);
+  report_.mutable_durations()->set_fabric(options.fabric_seconds);
+  std::set<TaskRole> roles;
+  for (const Member& member : members) {
+    for (const Task& task : member.assignment.tasks()) {
+      roles.insert(task.role());
+    }
+  }
   for (const Member& member : members) {
     Node node{member, {}};
     node.workers.resize(member.facts.workers());
+    for (const Task& task : member.assignment.tasks()) {
+      Worker& worker =
+          node.workers[task.rank() - member.assignment.first_rank()];
+      worker.role = task.role();
+      worker.only_serves = OnlyServes(task.role(), roles);
+    }
+    for (const Worker& worker : node.workers) {
+      to_await_ += !worker.only_serves;
+      to_train_ += worker.Trains();
+    }
     to_start_ += node.workers.size();
     node_of_[member.session] = nodes_.size();
     nodes_.push_back(std::move(node));
@@ -54,7 +72,10 @@ Outbox Gang::Exited(SessionId session, const WorkerExited& event, Moment now) {
   if (!worker) return out;
   End(worker);
   const bool signaled = event.status_case() == WorkerExited::kSignal;
-  if (signaled || event.exit_code() != 0) {
+  // Stopped by us, its work done: no failure, whatever it makes of SIGTERM.
+  const bool dismissed = worker->only_serves && state_ == State::kStopping &&
+                         !report_.has_first_cause();
+  if (!dismissed && (signaled || event.exit_code() != 0)) {
     const bool victim =
         report_.has_first_cause() && signaled &&
         (event.signal() == SIGTERM || event.signal() == SIGKILL);
@@ -201,6 +222,12 @@ void Gang::CauseOfWorker(const Node& node, const Worker& worker, uint32_t rank,
   cause->set_rank(rank);
   cause->set_local_rank(rank - node.member.assignment.first_rank());
   if (worker.pid != 0) cause->set_pid(worker.pid);
+  const int local_rank = static_cast<int>(cause->local_rank());
+  if (local_rank < node.member.assignment.tasks_size()) {
+    const Task& task = node.member.assignment.tasks(local_rank);
+    cause->set_task_type(TaskTypeName(task.role()));
+    cause->set_task_index(task.index());
+  }
 }
 
 void Gang::Fail(Cause cause, uint32_t exit_code, Moment now, Outbox* out) {
@@ -213,7 +240,12 @@ void Gang::Fail(Cause cause, uint32_t exit_code, Moment now, Outbox* out) {
   report_.set_exit_code(exit_code);
   *report_.mutable_first_cause() = std::move(cause);
   first_cause_at_ = now.at;
-  if (state_ == State::kCollecting) return;
+  if (state_ == State::kStarting || state_ == State::kRunning) {
+    StopAll(now, out);
+  }
+}
+
+void Gang::StopAll(Moment now, Outbox* out) {
   const double elapsed = Seconds(now.at - phase_start_);
   if (state_ == State::kStarting) {
     report_.mutable_durations()->set_start(elapsed);
@@ -239,6 +271,8 @@ void Gang::End(Worker* worker) {
   worker->started = true;
   worker->ended = true;
   --to_end_;
+  to_await_ -= !worker->only_serves;
+  to_train_ -= worker->Trains();
 }
 
 void Gang::End(Node* node) {
@@ -259,6 +293,17 @@ void Gang::Advance(Moment now, Outbox* out) {
     report_.mutable_durations()->set_start(Seconds(now.at - phase_start_));
     state_ = State::kRunning;
     phase_start_ = now.at;
+  }
+  if (state_ == State::kRunning && to_train_ == 0 && to_await_ > 0 &&
+      !evaluator_told_) {
+    evaluator_told_ = true;
+    CoordinatorMessage message;
+    message.mutable_notice()->set_text(
+        "the training has ended; waiting for the evaluator to end");
+    Broadcast(message, out);
+  }
+  if (state_ == State::kRunning && to_end_ > 0 && to_await_ == 0) {
+    StopAll(now, out);
   }
   if ((state_ == State::kRunning || state_ == State::kStopping) &&
       to_end_ == 0) {

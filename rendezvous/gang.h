@@ -26,6 +26,10 @@ namespace muster::rendezvous {
 // exception below. A worker that ends by our own SIGTERM or SIGKILL after that
 // is a victim, not a cause.
 //
+// A worker that only serves others (OnlyServes() in task_layout.h) is not
+// waited for: when all the others have ended, it is stopped, too, and however
+// it ends then is no failure.
+//
 // Where mpirun starts the workers, it and its daemons are services, and the
 // parts of such a job die of each other. So (gang_services.cc):
 //   - When every worker has ended, whatever way, the services are released,
@@ -41,7 +45,9 @@ class Gang {
 
   struct Options {
     std::string run_id;
+    // Of the phases before.
     double join_seconds = 0;
+    double fabric_seconds = 0;
     // mpirun on node 0 starts the workers, and has this long for it.
     bool has_launcher = false;
     Duration start_timeout = Duration::max();
@@ -70,6 +76,10 @@ class Gang {
     int64_t pid = 0;
     bool started = false;
     bool ended = false;
+    TaskRole role = TASK_ROLE_UNSPECIFIED;  // of TensorFlow
+    bool only_serves = false;
+
+    bool Trains() const { return !only_serves && role != TASK_ROLE_EVALUATOR; }
   };
   struct Node {
     Member member;
@@ -92,6 +102,7 @@ class Gang {
   // The node has no worker left and sends no more.
   void End(Node* node);
   void Broadcast(const CoordinatorMessage& message, Outbox* out) const;
+  void StopAll(Moment now, Outbox* out);
   void Advance(Moment now, Outbox* out);
   void EnterCollecting(Moment now);
   void Finish(Moment now, Outbox* out);
@@ -126,9 +137,12 @@ class Gang {
   std::vector<Node> nodes_;  // by node rank
   std::map<SessionId, size_t> node_of_;
   std::set<SessionId> lost_;
-  size_t to_start_ = 0;  // workers that have neither started nor ended
-  size_t to_end_ = 0;    // workers that have not ended
-  size_t to_drain_ = 0;  // nodes that are not over
+  size_t to_start_ = 0;          // workers that have neither started nor ended
+  size_t to_end_ = 0;            // workers that have not ended
+  size_t to_await_ = 0;          // of these, those that are waited for
+  size_t to_train_ = 0;          // of these, those that are no evaluators
+  bool evaluator_told_ = false;  // that only it is waited for
+  size_t to_drain_ = 0;          // nodes that are not over
   Report report_;
   // By node: one signal to each node is one request, two to one are urgent.
   std::map<SessionId, uint32_t> cancels_;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "rendezvous/agreement.h"
 #include "rendezvous/rank_order.h"
+#include "rendezvous/task_layout.h"
 
 namespace muster::rendezvous {
 namespace {
@@ -216,15 +217,22 @@ void Roster::Seal(Moment now, Outbox* out) {
     sessions.push_back(session);
     facts.push_back(node);
   }
-  uint32_t rank = 0;
   for (const size_t i : OrderNodes(facts)) {
     Member member{sessions[i], facts[i], {}};
     member.assignment.set_run_id(options_.run_id);
     member.assignment.set_node_rank(members_.size());
     member.assignment.set_node_count(facts.size());
-    member.assignment.set_first_rank(rank);
-    rank += facts[i].workers();
     members_.push_back(std::move(member));
+  }
+  if (const absl::Status status = AssignTasks(); !status.ok()) {
+    members_.clear();
+    Fail(CAUSE_CONFIG, kExitConfig, std::string(status.message()), now, out);
+    return;
+  }
+  uint32_t rank = 0;
+  for (Member& member : members_) {
+    member.assignment.set_first_rank(rank);
+    rank += member.facts.workers();
   }
   const std::string master = MasterAddress(members_);
   google::protobuf::RepeatedPtrField<Peer> peers;
@@ -236,6 +244,9 @@ void Roster::Seal(Moment now, Outbox* out) {
   }
   for (Member& member : members_) {
     *member.assignment.mutable_peers() = peers;
+    for (Task& task : *member.assignment.mutable_tasks()) {
+      task.set_address(peers[static_cast<int>(task.node())].address());
+    }
     member.assignment.set_world_size(rank);
     member.assignment.set_master_address(master);
     member.assignment.set_master_port(members_.front().facts.master_port());
@@ -282,6 +293,27 @@ bool Roster::FailOnProblems(Moment now, Outbox* out) {
   }
   Fail(std::move(cause), exit_code, now, out);
   return true;
+}
+
+absl::Status Roster::AssignTasks() {
+  if (options_.agreement.framework() != FRAMEWORK_TENSORFLOW) {
+    return absl::OkStatus();
+  }
+  std::vector<uint32_t> workers;
+  for (const Member& member : members_) {
+    workers.push_back(member.facts.workers());
+  }
+  const absl::StatusOr<TaskLayout> layout =
+      LayOutTasks(options_.agreement.tasks(), workers);
+  if (!layout.ok()) return layout.status();
+  for (size_t node = 0; node < members_.size(); ++node) {
+    Member& member = members_[node];
+    for (const Task& task : (*layout)[node]) {
+      *member.assignment.add_tasks() = task;
+    }
+    member.facts.set_workers(member.assignment.tasks_size());
+  }
+  return absl::OkStatus();
 }
 
 void Roster::Fail(CauseKind kind, uint32_t exit_code,

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "proto/rendezvous.pb.h"
 #include "rendezvous/liveness.h"
 #include "rendezvous/timing.h"
@@ -85,6 +86,9 @@ class Roster {
   // Whether a node has a problem; the job has then failed.
   bool FailOnProblems(Moment now, Outbox* out);
   void Fail(Cause cause, uint32_t exit_code, Moment now, Outbox* out);
+  // For a TensorFlow job: fills in what the nodes' workers are, which decides
+  // how many there are.
+  absl::Status AssignTasks();
   void Fail(CauseKind kind, uint32_t exit_code, const std::string& message,
             Moment now, Outbox* out);
   void NotifyAll(const std::string& text, Outbox* out) const;

@@ -46,6 +46,11 @@ inline constexpr std::chrono::milliseconds kEvidence{250};
 
 // How long mpirun may take to end after its last rank.
 inline constexpr std::chrono::seconds kLauncherEnd{10};
+// How long a node tries to connect to a port of another one.
+inline constexpr std::chrono::seconds kReachPort{10};
+
+// How long the nodes have to prepare the start of the workers.
+inline constexpr std::chrono::seconds kPrepare{60};
 
 // How often people are told that a wait goes on.
 inline constexpr std::chrono::seconds kProgress{10};
@@ -54,6 +59,8 @@ static_assert(kFirstRetry < kLastRetry);
 static_assert(kLastRetry < kHelloAnswer);
 static_assert(kFarewell < kCollect);
 static_assert(kEvidence < kLauncherEnd);
+// A port that nobody reaches is told from an agent that does not answer.
+static_assert(2 * kReachPort < kPrepare);
 
 }  // namespace muster::rendezvous
 

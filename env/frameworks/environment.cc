@@ -11,6 +11,7 @@
 #include "env/frameworks/open_mpi.h"
 #include "env/frameworks/plain.h"
 #include "env/frameworks/pytorch.h"
+#include "env/frameworks/tensorflow.h"
 
 namespace muster::env {
 namespace {
@@ -38,7 +39,9 @@ Variables WithoutForeignFacts(Variables inherited, Framework framework,
   for (const char* name :
        {"TORCHELASTIC_ERROR_FILE", "TORCHELASTIC_TIMER_FILE",
         "TORCHELASTIC_USE_AGENT_STORE", "JAX_COORDINATOR_ADDRESS",
-        "JAX_LOCAL_DEVICE_IDS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"}) {
+        "JAX_LOCAL_DEVICE_IDS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID",
+        "TF_CONFIG", "AZ_BATCHAI_PS_HOSTS", "AZ_BATCHAI_WORKER_HOSTS",
+        "AZ_BATCHAI_TASK_TYPE"}) {
     inherited.erase(name);
   }
   for (const absl::string_view name : AzureFactNames()) {
@@ -70,12 +73,16 @@ absl::StatusOr<std::vector<Contract>> ContractsOf(Framework framework,
     case FRAMEWORK_PLAIN:
       contracts.push_back({"jax", {JaxVariables(placement), {}}});
       break;
+    case FRAMEWORK_TENSORFLOW:
+      contracts.push_back({"tensorflow", TensorflowVariables(placement)});
+      break;
     case FRAMEWORK_MPI:
       break;
     default:
-      return absl::InvalidArgumentError(
-          absl::StrCat("framework ", static_cast<int>(framework),
-                       " is not known; --framework takes pytorch or plain"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "framework ", static_cast<int>(framework),
+          " is not known; --framework takes pytorch, tensorflow, mpi or "
+          "plain"));
   }
   return contracts;
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,14 @@ namespace muster::env {
 struct JobNode {
   std::string address;  // numeric, IPv6 without brackets
   uint32_t workers = 1;
+};
+
+// Every task of a TensorFlow job as HOST:PORT, by role and index.
+struct TaskCluster {
+  std::vector<std::string> chief;
+  std::vector<std::string> evaluator;
+  std::vector<std::string> ps;
+  std::vector<std::string> worker;
 };
 
 // The place of one worker in one attempt of a job: all that its variables are
@@ -70,6 +79,14 @@ struct Placement {
   std::string backend;
   std::string init_method = "tcp";
   std::string error_file;
+
+  // TensorFlow only: which task this is ("ps", "chief", "worker" or
+  // "evaluator"), what else there is, and its CUDA_VISIBLE_DEVICES (see
+  // gpu_shares.h; not set: left as the agent has it). one_gpu_each is unset.
+  TaskCluster cluster;
+  std::string task_type;
+  uint32_t task_index = 0;
+  std::optional<std::string> visible_gpus;
 };
 
 // "10.0.0.4:29500" and "[fd00::4]:29500", as URLs want them; "<port>" stands

@@ -122,6 +122,21 @@ absl::StatusOr<HeldPort> HeldPort::Bind(const Options& options) {
   return held;
 }
 
+absl::StatusOr<HeldPort> HeldPort::BindTo(uint16_t port) {
+  const int fd = BindAnyFamily(port);
+  if (fd >= 0) return HeldPort(fd, port);
+  if (errno == EADDRINUSE) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("TCP port ", port, " is taken; `ss -tanp sport = :", port,
+                     "` on that node shows by whom"));
+  }
+  if (errno == EACCES) {
+    return absl::PermissionDeniedError(absl::StrCat(
+        "TCP port ", port, " is not for ordinary users; take one from 1024"));
+  }
+  return CannotHold("bind", errno);
+}
+
 HeldPort::HeldPort(HeldPort&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)), port_(std::exchange(other.port_, 0)) {}
 

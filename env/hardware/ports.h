@@ -41,6 +41,13 @@ class HeldPort {
   static absl::StatusOr<HeldPort> Bind(const Options& options);
 
   HeldPort() = default;  // holds nothing
+  // Binds this port and no other.
+  //
+  // Errors, which name the port: the same; also
+  //   ALREADY_EXISTS      another program has it.
+  //   PERMISSION_DENIED   it is below 1024 and this is an ordinary user.
+  static absl::StatusOr<HeldPort> BindTo(uint16_t port);
+
   HeldPort(HeldPort&& other) noexcept;
   HeldPort& operator=(HeldPort&& other) noexcept;
   ~HeldPort();

@@ -93,7 +93,8 @@ TEST(CommandLine, DefaultsAreThoseOfTheContract) {
   EXPECT_EQ(spec.agreement().init_method(), "tcp");
   EXPECT_EQ(spec.agreement().job_id(), "");
   EXPECT_EQ(spec.workers_per_node(), WORKERS_PER_NODE_AUTO);
-  EXPECT_EQ(spec.gpu_binding(), GPU_BINDING_NONE);
+  EXPECT_EQ(spec.gpu_binding(), GPU_BINDING_UNSPECIFIED);
+  EXPECT_FALSE(spec.agreement().has_tasks());
   EXPECT_EQ(spec.endpoint_host(), "");
   EXPECT_FALSE(spec.has_node_rank());
   EXPECT_EQ(spec.host_name(), "thishost");
@@ -170,9 +171,9 @@ struct Case {
 TEST(CommandLine, EachValueIsCheckedAndTheLineSaysWhatIsRight) {
   const Case cases[] = {
       {"framework",
-       {"jax", "tensorflow", "mpi"},
-       {"plain"},
-       "pytorch or plain"},
+       {"jax"},
+       {"plain", "tensorflow", "mpi"},
+       "pytorch, tensorflow, mpi or plain"},
       {"nnodes",
        {"0", "-1", "+1", "2:1", "1:", ":2", "1:2:3", "65537", "1.5", "x",
         "99999999999"},
@@ -251,23 +252,112 @@ TEST(CommandLine, EachValueIsCheckedAndTheLineSaysWhatIsRight) {
 }
 
 TEST(CommandLine, WhatThisVersionLacksIsRefusedAndNotIgnored) {
-  for (const char* flag :
-       {"--framework tensorflow", "--framework mpi", "--worker-count 2",
-        "--parameter-server-count 1", "--max-restarts 1", "--fabric-check nccl",
-        "--fabric-check gloo", "--collector host:80"}) {
+  for (const char* flag : {"--max-restarts 1", "--fabric-check nccl",
+                           "--fabric-check gloo", "--collector host:80"}) {
     EXPECT_THAT(Mistakes(absl::StrCat("run ", flag, " -- x")),
                 ElementsAre(AllOf(StartsWith(absl::StrCat(flag, ": ")),
                                   HasSubstr("not in this version"))))
         << flag;
   }
-  for (const char* command : {"check", "collect", "runs", "show", "logs",
-                              "files", "get", "doctor", "rsh"}) {
+  for (const char* command :
+       {"check", "collect", "runs", "show", "logs", "files", "get", "doctor"}) {
     EXPECT_THAT(Mistakes(command),
                 ElementsAre(absl::StrCat(
                     "muster ", command,
-                    ": not in this version; the commands are run, sim, env "
-                    "and token")));
+                    ": not in this version; the commands are run, sim, env, "
+                    "rsh and token")));
   }
+}
+
+TEST(CommandLine, ReadsTheTasksOfTensorflow) {
+  const JobSpec spec = Spec(
+      "run --framework tensorflow --worker-count 3 --parameter_server_count 1 "
+      "--chief --evaluator --base-port 2222 -- x");
+  const TaskSettings& tasks = spec.agreement().tasks();
+  EXPECT_EQ(spec.agreement().framework(), FRAMEWORK_TENSORFLOW);
+  EXPECT_EQ(tasks.workers(), 3u);
+  EXPECT_EQ(tasks.parameter_servers(), 1u);
+  EXPECT_TRUE(tasks.chief());
+  EXPECT_TRUE(tasks.evaluator());
+  EXPECT_EQ(tasks.base_port(), 2222u);
+  const JobSpec by_variables =
+      Spec("run -- x", {{"MUSTER_FRAMEWORK", "tensorflow"},
+                        {"MUSTER_WORKER_COUNT", "2"},
+                        {"MUSTER_CHIEF", "true"}});
+  EXPECT_EQ(by_variables.agreement().tasks().workers(), 2u);
+  EXPECT_TRUE(by_variables.agreement().tasks().chief());
+}
+
+TEST(CommandLine, ChecksTheNumbersOfTensorflow) {
+  for (const char* flag :
+       {"--worker-count 0", "--worker-count x", "--worker-count 65537",
+        "--parameter-server-count -1", "--base-port 0", "--base-port 65536",
+        "--chief=maybe"}) {
+    EXPECT_THAT(
+        Mistakes(absl::StrCat("run --framework tensorflow ", flag, " -- x")),
+        ElementsAre(HasSubstr(": must be ")))
+        << flag;
+  }
+  EXPECT_THAT(
+      Mistakes("run --framework tensorflow --parameter-server-count 0 -- x"),
+      IsEmpty());
+}
+
+TEST(CommandLine, RefusesTasksForOtherFrameworks) {
+  EXPECT_THAT(
+      Mistakes("run --worker-count 2 --parameter-server-count 1 --chief "
+               "--evaluator --base-port 1 -- x"),
+      ElementsAre("--worker-count: only for --framework tensorflow",
+                  "--parameter-server-count: only for --framework tensorflow",
+                  "--chief: only for --framework tensorflow",
+                  "--evaluator: only for --framework tensorflow",
+                  "--base-port: only for --framework tensorflow"));
+}
+
+TEST(CommandLine, RefusesArgumentsOfMpirunForOtherFrameworks) {
+  EXPECT_THAT(Mistakes("run --mpi-arg -v -- x"),
+              ElementsAre("--mpi-arg: only for --framework mpi"));
+}
+
+TEST(CommandLine, RshTakesAHostAndWords) {
+  const CommandLine line = Parse({"rsh", "node1", "echo", "a b", "--help"});
+  const auto* rsh = std::get_if<RshCommand>(&line.command);
+  ASSERT_NE(rsh, nullptr);
+  EXPECT_EQ(rsh->host, "node1");
+  EXPECT_THAT(rsh->words, ElementsAre("echo", "a b", "--help"));
+  EXPECT_THAT(MistakesOf(Parse({"rsh", "node1"})),
+              ElementsAre(HasSubstr("needs a host and a command")));
+  const CommandLine help = Parse({"rsh", "--help"});
+  EXPECT_THAT(std::get<PrintCommand>(help.command).text,
+              HasSubstr("muster rsh HOST COMMAND"));
+}
+
+TEST(CommandLine, RefusesTasksThatDoNotFitTheNodes) {
+  const auto mistakes = [](const std::string& flags) {
+    return Mistakes("sim --framework tensorflow " + flags + " -- x");
+  };
+  EXPECT_THAT(mistakes("--nnodes 3 --worker-count 2"),
+              ElementsAre(StartsWith("--worker-count 2: node 2 of 3 would have "
+                                     "no task")));
+  EXPECT_THAT(mistakes("--nnodes 3 --worker-count 2 --evaluator"), IsEmpty());
+  EXPECT_THAT(
+      mistakes("--nnodes 2 --nproc-per-node 2 --worker-count 5"),
+      ElementsAre("--worker-count 5: more than --nproc-per-node 2 allows on 2 "
+                  "nodes; leave one of the two out"));
+  EXPECT_THAT(mistakes("--nnodes 2 --nproc-per-node 2 --worker-count 4"),
+              IsEmpty());
+  EXPECT_THAT(mistakes("--nnodes 2:4 --worker-count 4"),
+              ElementsAre(HasSubstr("need a fixed number of nodes")));
+  EXPECT_THAT(mistakes("--nnodes 2:4 --parameter-server-count 1"),
+              ElementsAre(HasSubstr("need a fixed number of nodes")));
+  EXPECT_THAT(mistakes("--nnodes 2:4 --chief"), IsEmpty());
+  EXPECT_THAT(mistakes("--base-port 65530 --worker-count 6"), IsEmpty());
+  EXPECT_THAT(
+      mistakes("--base-port 65530 --worker-count 6 --evaluator"),
+      ElementsAre("--base-port 65530: leaves no port below 65536 for 7 tasks "
+                  "of a node"));
+  EXPECT_THAT(mistakes("--nnodes 2 --base-port 2222"),
+              ElementsAre(StartsWith("--base-port: simulated nodes share")));
 }
 
 TEST(CommandLine, TheCommandBelongsAfterTwoDashes) {
@@ -483,9 +573,9 @@ TEST(CommandLine, EnvTakesTheFlagsOfTheOthersAndNeedsNoCommand) {
   EXPECT_THAT(env->spec.agreement().command(), IsEmpty());
   EXPECT_EQ(env->decisions,
             (Decisions{{"framework", "default"},
-                       {"nnodes", "--nnodes"},
-                       {"node-rank", "--node-rank"},
-                       {"nproc-per-node", "MUSTER_NPROC_PER_NODE"}}));
+                       {"nnodes", "--nnodes 4"},
+                       {"node-rank", "--node-rank 3"},
+                       {"nproc-per-node", "MUSTER_NPROC_PER_NODE=2"}}));
   // --json of the user's command is the user's.
   const CommandLine with_command = ParseLine("env -- train --json");
   EXPECT_FALSE(std::get<EnvCommand>(with_command.command).json);
@@ -623,6 +713,20 @@ TEST(CommandLine, ASpecSurvivesTheWayThroughArguments) {
 
   const JobSpec simple = Spec("run --insecure --env A=1 --input A=1 -- x");
   EXPECT_TRUE(MessageDifferencer::Equals(round_trip(simple), simple));
+
+  const JobSpec tasks = Spec(
+      "run --insecure --env A=1 --input A=1 --framework tensorflow "
+      "--worker-count 3 "
+      "--parameter-server-count 2 "
+      "--chief --evaluator --base-port 2222 -- x");
+  EXPECT_TRUE(MessageDifferencer::Equals(round_trip(tasks), tasks));
+
+  const JobSpec mpi = Spec(
+      "run --insecure --env A=1 --input A=1 --framework mpi --mpi-arg --mca "
+      "--mpi-arg=pml --mpi-arg ob1 -- x");
+  EXPECT_EQ(mpi.agreement().mpi_arguments_size(), 3);
+  EXPECT_EQ(mpi.agreement().mpi_arguments(0), "--mca");
+  EXPECT_TRUE(MessageDifferencer::Equals(round_trip(mpi), mpi));
 }
 
 TEST(CommandLine, NothingThatIsTypedGetsPastTheMistakes) {
@@ -673,7 +777,7 @@ TEST(CommandLine, ItsOtherCommandsAreSmall) {
   EXPECT_THAT(Mistakes("token x"), ElementsAre(HasSubstr("no arguments")));
   EXPECT_THAT(Mistakes("runn -- x"),
               ElementsAre("runn: no command of muster; the commands are run, "
-                          "sim, env and token; did you mean run?"));
+                          "sim, env, rsh and token; did you mean run?"));
   EXPECT_THAT(Mistakes("--nnodes=2 run"),
               ElementsAre(StartsWith("--nnodes: a command comes first")));
   EXPECT_THAT(std::get<UsageErrors>(ParseLine("train").command).Text(),

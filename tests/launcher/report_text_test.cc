@@ -120,7 +120,7 @@ TEST(ReportText, EveryOtherKindHasItsSentence) {
        "failed: the network failed the self-test", "the self-test failed"},
       {R"(kind: CAUSE_RENDEZVOUS message: "node2 is missing\nlook there")",
        "FAILED", 69, "failed: the rendezvous failed: node2 is missing",
-       "the nodes did not all meet"},
+       "the nodes did not all meet or reach each other"},
       {R"(kind: CAUSE_AUTH)", "REFUSED", 77,
        "refused: the token of this node is wrong or missing",
        "refused: wrong or missing token"},
@@ -149,17 +149,28 @@ TEST(ReportText, EveryOtherKindHasItsSentence) {
   }
 }
 
+TEST(ReportText, ATaskOfTensorflowIsNamed) {
+  const Report report = FromText(R"(
+      result: RESULT_FAILED exit_code: 3
+      first_cause { kind: CAUSE_EXIT rank: 2 local_rank: 0 node: 1 host: "b"
+                    pid: 7 exit_code: 3 task_type: "worker" task_index: 1 })");
+  EXPECT_EQ(ReportLine(report),
+            "job failed: rank 2 (worker 1, local rank 0, pid 7) on node 1 (b) "
+            "exited with code 3; exit code 3");
+}
+
 TEST(ReportText, ARendezvousThatFailedSaysWhoIsMissing) {
   const Report report = FromText(R"(
       result: RESULT_FAILED exit_code: 69 run_id: "r1"
       first_cause { kind: CAUSE_RENDEZVOUS
                     message: "1 of 2 nodes joined in 10m\n\nhere: node1\rX" })");
-  EXPECT_EQ(ReportBlock(report, {}),
-            "muster: run r1 FAILED\n"
-            "  first cause  the rendezvous failed\n"
-            "  why          1 of 2 nodes joined in 10m\n"
-            "               here: node1\\x0dX\n"
-            "  exit code    69: the nodes did not all meet\n");
+  EXPECT_EQ(
+      ReportBlock(report, {}),
+      "muster: run r1 FAILED\n"
+      "  first cause  the rendezvous failed\n"
+      "  why          1 of 2 nodes joined in 10m\n"
+      "               here: node1\\x0dX\n"
+      "  exit code    69: the nodes did not all meet or reach each other\n");
 }
 
 TEST(ReportText, OnlyTheLastTwentyLinesOfStderrAreShown) {

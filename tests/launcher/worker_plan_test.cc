@@ -80,6 +80,86 @@ TEST(WorkerPlan, GivesEachWorkerItsOwnGpuWhenAsked) {
   EXPECT_EQ((*plans)[1].environment.at("CUDA_VISIBLE_DEVICES"), "GPU-5");
 }
 
+// Node 1 of two: ps 1, worker 1 and worker 2, one of them at an IPv6 address.
+Assignment TasksOfSecondNode() {
+  Assignment assignment = SecondOfTwo();
+  assignment.set_first_rank(2);
+  for (const auto& [role, index] : std::vector<std::pair<TaskRole, uint32_t>>{
+           {TASK_ROLE_PS, 1}, {TASK_ROLE_WORKER, 1}, {TASK_ROLE_WORKER, 2}}) {
+    Task* task = assignment.add_tasks();
+    task->set_role(role);
+    task->set_index(index);
+    task->set_rank(1 + assignment.tasks_size());
+    task->set_node(1);
+    task->set_address("fd00::2");
+    task->set_port(2221 + assignment.tasks_size());
+  }
+  return assignment;
+}
+
+Cluster ClusterOfBothNodes() {
+  Cluster cluster;
+  for (const TaskRole role : {TASK_ROLE_PS, TASK_ROLE_WORKER}) {
+    Task* task = cluster.add_tasks();
+    task->set_role(role);
+    task->set_rank(cluster.tasks_size() - 1);
+    task->set_address("10.0.0.4");
+    task->set_port(2221 + cluster.tasks_size());
+  }
+  const Assignment second = TasksOfSecondNode();
+  for (const Task& task : second.tasks()) *cluster.add_tasks() = task;
+  return cluster;
+}
+
+JobSpec TensorflowSpec() {
+  JobSpec spec = Spec();
+  spec.mutable_agreement()->set_framework(FRAMEWORK_TENSORFLOW);
+  return spec;
+}
+
+TEST(WorkerPlan, GivesEachTaskItsPlaceInTheCluster) {
+  const auto plans =
+      PlanWorkers(TensorflowSpec(), NodeWith({"0", "1"}, 3),
+                  TasksOfSecondNode(), "", {}, "", ClusterOfBothNodes());
+  ASSERT_TRUE(plans.ok()) << plans.status();
+  ASSERT_THAT(*plans, SizeIs(3));
+  const std::string cluster =
+      R"({"cluster":{"ps":["10.0.0.4:2222","[fd00::2]:2222"],)"
+      R"("worker":["10.0.0.4:2223","[fd00::2]:2223","[fd00::2]:2224"]},)";
+  EXPECT_EQ((*plans)[0].environment.at("TF_CONFIG"),
+            cluster + R"("task":{"type":"ps","index":1},)"
+                      R"("environment":"cloud"})");
+  EXPECT_EQ((*plans)[2].environment.at("TF_CONFIG"),
+            cluster + R"("task":{"type":"worker","index":2},)"
+                      R"("environment":"cloud"})");
+  EXPECT_EQ((*plans)[2].environment.at("RANK"), "4");
+  EXPECT_EQ((*plans)[2].environment.at("LOCAL_WORLD_SIZE"), "3");
+}
+
+TEST(WorkerPlan, SharesTheGpusOutAmongTheWorkersOfTensorflow) {
+  const auto visible = [](const JobSpec& spec) {
+    std::vector<std::string> seen;
+    const auto plans =
+        PlanWorkers(spec, NodeWith({"0", "1", "2", "3"}, 3),
+                    TasksOfSecondNode(), "", {}, "", ClusterOfBothNodes());
+    for (const WorkerPlan& plan : *plans) {
+      const auto it = plan.environment.find("CUDA_VISIBLE_DEVICES");
+      seen.push_back(it == plan.environment.end() ? "-" : it->second);
+    }
+    return seen;
+  };
+  EXPECT_THAT(visible(TensorflowSpec()), ElementsAre("", "0,1", "2,3"));
+  JobSpec unbound = TensorflowSpec();
+  unbound.set_gpu_binding(GPU_BINDING_NONE);
+  EXPECT_THAT(visible(unbound), ElementsAre("", "-", "-"));
+}
+
+TEST(WorkerPlan, RefusesFewerGpusThanWorkersOfTensorflow) {
+  EXPECT_TRUE(absl::IsFailedPrecondition(
+      ShareOfGpus(TensorflowSpec(), NodeWith({"0"}, 3), TasksOfSecondNode())
+          .status()));
+}
+
 TEST(WorkerPlan, DefaultsToNcclWithGpusAndToGlooWithout) {
   const JobSpec spec = Spec();
   EXPECT_EQ(BackendOf(spec, NodeWith({"0"}, 1)), "nccl");

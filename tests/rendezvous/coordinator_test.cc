@@ -182,5 +182,109 @@ TEST_F(CoordinatorTest, AnEmptyMessageEndsTheStreamAndHarmsNobody) {
   EXPECT_FALSE(a->closed);
 }
 
+// Two nodes with one task each.
+class PreparingTest : public CoordinatorTest {
+ protected:
+  PreparingTest() {
+    TaskSettings settings;
+    settings.set_workers(2);
+    agreement = test::TensorflowAgreement(2, settings);
+    host = std::make_unique<LoopedCoordinator>(
+        loop, agreement, milliseconds(60'000), milliseconds(60'000));
+    a = Agent("node0");
+    b = Agent("node1");
+  }
+  std::unique_ptr<LoopedAgent> Agent(const std::string& name) {
+    return std::make_unique<LoopedAgent>(
+        loop, host->server->InProcessChannel({}),
+        HelloOf(agreement, NodeNamed(name, {}, 1)));
+  }
+  void Hold(LoopedAgent* agent, uint32_t port) {
+    AgentMessage message;
+    message.mutable_prepared()->add_ports(port);
+    agent->session->Send(std::move(message));
+  }
+  void Prove(LoopedAgent* agent, bool reaches_all = true) {
+    AgentMessage message;
+    message.mutable_proved();
+    if (!reaches_all) {
+      message.mutable_proved()->add_unreachable()->set_why("no route");
+    }
+    agent->session->Send(std::move(message));
+  }
+  void HoldBoth() {
+    ASSERT_TRUE(
+        Until([&] { return a->Has(kAssignment) && b->Has(kAssignment); }));
+    Hold(a.get(), 2222);
+    Hold(b.get(), 2223);
+    ASSERT_TRUE(Until([&] {
+      return a->Has(CoordinatorMessage::kCluster) &&
+             b->Has(CoordinatorMessage::kCluster);
+    }));
+  }
+
+  Agreement agreement;
+  std::unique_ptr<LoopedAgent> a;
+  std::unique_ptr<LoopedAgent> b;
+};
+
+TEST_F(PreparingTest, StartsTheWorkersWhenAllIsProvedAndTakesThemToTheirEnd) {
+  HoldBoth();
+  EXPECT_EQ(a->Last(CoordinatorMessage::kCluster)->cluster().tasks(1).port(),
+            2223u);
+  Prove(a.get());
+  Prove(b.get());
+  ASSERT_TRUE(Until([&] {
+    return a->Has(CoordinatorMessage::kStart) &&
+           b->Has(CoordinatorMessage::kStart);
+  }));
+  EXPECT_EQ(host->members[1].assignment.tasks(0).port(), 2223u);
+  a->Exit(0, 0);
+  b->Exit(1, 0);
+  a->Drain();
+  b->Drain();
+  ASSERT_TRUE(Until([&] { return a->Has(kReport) && b->Has(kReport); }));
+  EXPECT_EQ(b->Last(kReport)->report().result(), RESULT_SUCCEEDED);
+}
+
+TEST_F(PreparingTest, StartsNothingWhenAPortIsNotReached) {
+  HoldBoth();
+  Prove(a.get());
+  Prove(b.get(), false);
+  ASSERT_TRUE(Until([&] { return a->Has(kReport) && b->Has(kReport); }));
+  EXPECT_FALSE(a->Has(CoordinatorMessage::kStart));
+  EXPECT_EQ(a->Last(kReport)->report().exit_code(), 69u);
+  EXPECT_THAT(a->Last(kReport)->report().first_cause().message(),
+              HasSubstr("node 1 (node1) can't reach node 0 (node0) at "));
+}
+
+TEST_F(PreparingTest, ANodeLostMeanwhileEndsTheJob) {
+  HoldBoth();
+  b.reset();
+  ASSERT_TRUE(Until([&] { return a->Has(kReport); }));
+  EXPECT_EQ(a->Last(kReport)->report().exit_code(), 75u);
+}
+
+TEST_F(PreparingTest, ANodeThatCannotPrepareEndsTheJob) {
+  AgentMessage message;
+  message.mutable_unprepared()->set_kind(CAUSE_CONFIG);
+  message.mutable_unprepared()->set_exit_code(64);
+  ASSERT_TRUE(Until([&] { return b->Has(kAssignment); }));
+  b->session->Send(std::move(message));
+  ASSERT_TRUE(Until([&] { return a->Has(kReport); }));
+  EXPECT_EQ(a->Last(kReport)->report().exit_code(), 64u);
+}
+
+TEST_F(PreparingTest, ACancelEndsTheJobAndASpareNodeHearsOfIt) {
+  HoldBoth();
+  auto spare = Agent("node2");
+  ASSERT_TRUE(Until([&] { return spare->Has(CoordinatorMessage::kParked); }));
+  AgentMessage message;
+  message.mutable_cancel()->set_signal(15);
+  b->session->Send(std::move(message));
+  ASSERT_TRUE(Until([&] { return a->Has(kReport) && spare->Has(kReport); }));
+  EXPECT_EQ(spare->Last(kReport)->report().exit_code(), 143u);
+}
+
 }  // namespace
 }  // namespace muster::rendezvous

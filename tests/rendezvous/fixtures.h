@@ -61,20 +61,40 @@ inline std::vector<CoordinatorMessage> To(const Outbox& outbox, SessionId to) {
   return out;
 }
 
-// The members of a job of `nodes` nodes with sessions 1, 2, ...
-inline std::vector<Member> SealedMembers(uint32_t nodes, uint32_t workers) {
+inline Agreement TensorflowAgreement(uint32_t nodes,
+                                     const TaskSettings& settings) {
+  Agreement agreement = AgreementOf(nodes, nodes);
+  agreement.set_framework(FRAMEWORK_TENSORFLOW);
+  *agreement.mutable_tasks() = settings;
+  return agreement;
+}
+
+// The members of a job with this agreement and sessions 1, 2, ...
+inline std::vector<Member> SealedWith(const Agreement& agreement,
+                                      uint32_t workers) {
   Roster roster({.run_id = "run",
-                 .agreement = AgreementOf(nodes, nodes),
+                 .agreement = agreement,
                  .our_host = "node0",
                  .join_timeout = std::chrono::minutes(1)},
                 At(0));
-  for (uint32_t i = 0; i < nodes; ++i) {
-    roster.Hello(i + 1,
-                 HelloOf(AgreementOf(nodes, nodes),
-                         NodeNamed("node" + std::to_string(i), i, workers)),
-                 At(1));
+  for (uint32_t i = 0; i < agreement.max_nodes(); ++i) {
+    roster.Hello(
+        i + 1,
+        HelloOf(agreement, NodeNamed("node" + std::to_string(i), i, workers)),
+        At(1));
   }
   return roster.members();
+}
+
+// The members of a TensorFlow job.
+inline std::vector<Member> SealedTasks(uint32_t nodes,
+                                       const TaskSettings& settings) {
+  return SealedWith(TensorflowAgreement(nodes, settings), 1);
+}
+
+// The members of a job of `nodes` nodes with sessions 1, 2, ...
+inline std::vector<Member> SealedMembers(uint32_t nodes, uint32_t workers) {
+  return SealedWith(AgreementOf(nodes, nodes), workers);
 }
 
 }  // namespace muster::rendezvous::test

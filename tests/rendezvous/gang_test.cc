@@ -1,6 +1,7 @@
 #include "rendezvous/gang.h"
 
 #include <csignal>
+#include <optional>
 #include <random>
 
 #include "gmock/gmock.h"
@@ -231,6 +232,173 @@ TEST_F(GangTest, IgnoresWhatAStrangerOrAGhostSays) {
   EXPECT_FALSE(gang.report().has_first_cause());
 }
 
+TaskSettings Tasks(uint32_t workers, uint32_t servers, bool chief = false,
+                   bool evaluator = false) {
+  TaskSettings settings;
+  settings.set_workers(workers);
+  settings.set_parameter_servers(servers);
+  settings.set_chief(chief);
+  settings.set_evaluator(evaluator);
+  return settings;
+}
+
+// Two nodes of a TensorFlow job, sessions 1 and 2, all started.
+class TensorflowGang : public GangTest {
+ protected:
+  void StartTasks(const TaskSettings& settings) {
+    members_ = test::SealedTasks(2, settings);
+    tasks_.emplace(Gang::Options{.run_id = "run", .fabric_seconds = 0.25},
+                   members_, At(0));
+    for (const Member& member : members_) {
+      for (const Task& task : member.assignment.tasks()) {
+        tasks_->Started(member.session, Start(task.rank()), At(10));
+      }
+    }
+    ASSERT_EQ(tasks_->state(), Gang::State::kRunning);
+  }
+  Outbox End(const WorkerExited& event) {
+    for (const Member& member : members_) {
+      if (event.rank() <
+          member.assignment.first_rank() + member.facts.workers()) {
+        return tasks_->Exited(member.session, event, At(++now_));
+      }
+    }
+    return {};
+  }
+  void Drain() {
+    tasks_->Drained(1, Bytes(0, 0), At(++now_));
+    tasks_->Drained(2, Bytes(0, 0), At(++now_));
+    ASSERT_EQ(tasks_->state(), Gang::State::kFinished);
+  }
+  void ExpectSuccess() {
+    Drain();
+    EXPECT_EQ(tasks_->report().result(), RESULT_SUCCEEDED);
+    EXPECT_EQ(tasks_->report().exit_code(), 0u);
+    EXPECT_FALSE(tasks_->report().has_first_cause());
+    EXPECT_THAT(tasks_->report().others(), SizeIs(0));
+  }
+
+  std::vector<Member> members_;
+  std::optional<Gang> tasks_;
+  int now_ = 100;
+};
+
+// Node 0: ps 0 (rank 0), worker 0 (rank 1); node 1: worker 1 (rank 2).
+TEST_F(TensorflowGang, StopsParameterServersWhenTheLastWorkerHasEnded) {
+  StartTasks(Tasks(2, 1));
+  EXPECT_EQ(Stops(End(Exit(2, 0))), 0u);
+  EXPECT_EQ(Stops(End(Exit(1, 0))), 2u);
+  EXPECT_EQ(tasks_->state(), Gang::State::kStopping);
+  EXPECT_EQ(Stops(End(Die(0, SIGTERM))), 0u);
+  ExpectSuccess();
+  EXPECT_DOUBLE_EQ(tasks_->report().durations().fabric(), 0.25);
+  EXPECT_DOUBLE_EQ(tasks_->report().durations().run(), 0.092);
+  EXPECT_DOUBLE_EQ(tasks_->report().durations().stop(), 0.001);
+}
+
+TEST_F(TensorflowGang, DoesNotMindHowADismissedServerEnds) {
+  for (const WorkerExited& end :
+       {Exit(0, 143), Exit(0, 1), Die(0, SIGKILL), Die(0, SIGABRT)}) {
+    StartTasks(Tasks(2, 1));
+    End(Exit(1, 0));
+    End(Exit(2, 0));
+    End(end);
+    ExpectSuccess();
+  }
+}
+
+TEST_F(TensorflowGang, DoesNotStopAServerThatHasEndedBefore) {
+  StartTasks(Tasks(2, 1));
+  End(Exit(0, 0));
+  End(Exit(1, 0));
+  EXPECT_EQ(Stops(End(Exit(2, 0))), 0u);
+  EXPECT_EQ(tasks_->state(), Gang::State::kCollecting);
+  ExpectSuccess();
+}
+
+TEST_F(TensorflowGang, AServerThatFailsBeforeTheWorkersEndFailsTheJob) {
+  StartTasks(Tasks(2, 1));
+  EXPECT_EQ(Stops(End(Exit(0, 9))), 2u);
+  End(Die(1, SIGTERM));
+  End(Die(2, SIGTERM));
+  Drain();
+  EXPECT_EQ(tasks_->report().exit_code(), 9u);
+  EXPECT_EQ(tasks_->report().first_cause().task_type(), "ps");
+  EXPECT_EQ(tasks_->report().first_cause().task_index(), 0u);
+}
+
+TEST_F(TensorflowGang, NamesTheTaskThatFailed) {
+  StartTasks(Tasks(2, 1));
+  End(Exit(2, 3));
+  EXPECT_EQ(tasks_->report().first_cause().rank(), 2u);
+  EXPECT_EQ(tasks_->report().first_cause().local_rank(), 0u);
+  EXPECT_EQ(tasks_->report().first_cause().task_type(), "worker");
+  EXPECT_EQ(tasks_->report().first_cause().task_index(), 1u);
+}
+
+// Node 0: ps 0, chief 0, worker 0 (ranks 0-2); node 1: worker 1 (rank 3).
+TEST_F(TensorflowGang, IsOverWhenTheChiefOfServersHasEnded) {
+  StartTasks(Tasks(3, 1, true));
+  EXPECT_EQ(Stops(End(Exit(1, 0))), 2u);
+  End(Die(0, SIGTERM));
+  End(Die(2, SIGTERM));
+  End(Exit(3, 143));
+  ExpectSuccess();
+}
+
+// Node 0: chief 0, worker 0 (ranks 0-1); node 1: worker 1 (rank 2).
+TEST_F(TensorflowGang, AwaitsAllWhenThereIsNoParameterServer) {
+  StartTasks(Tasks(3, 0, true));
+  EXPECT_EQ(Stops(End(Exit(0, 0))), 0u);
+  EXPECT_EQ(Stops(End(Exit(1, 0))), 0u);
+  EXPECT_EQ(Stops(End(Exit(2, 0))), 0u);
+  ExpectSuccess();
+}
+
+// Node 0: ps 0, worker 0 (ranks 0-1); node 1: worker 1, evaluator 0 (2-3).
+TEST_F(TensorflowGang, AwaitsTheEvaluatorAndSaysSo) {
+  StartTasks(Tasks(2, 1, false, true));
+  End(Exit(1, 0));
+  const Outbox told = End(Exit(2, 0));
+  ASSERT_THAT(told, SizeIs(2));
+  EXPECT_THAT(told[0].message.notice().text(),
+              HasSubstr("waiting for the evaluator"));
+  EXPECT_EQ(Stops(End(Exit(3, 0))), 2u);
+  End(Die(0, SIGTERM));
+  ExpectSuccess();
+}
+
+TEST_F(TensorflowGang, AnEvaluatorThatFailsFailsTheJob) {
+  StartTasks(Tasks(2, 1, false, true));
+  End(Exit(1, 0));
+  End(Exit(2, 0));
+  End(Exit(3, 4));
+  End(Die(0, SIGTERM));
+  Drain();
+  EXPECT_EQ(tasks_->report().exit_code(), 4u);
+  EXPECT_EQ(tasks_->report().first_cause().task_type(), "evaluator");
+}
+
+TEST_F(TensorflowGang, ANodeLostWhileServersAreStoppedIsMissed) {
+  StartTasks(Tasks(2, 1));
+  End(Exit(1, 0));
+  End(Exit(2, 0));
+  EXPECT_EQ(Stops(tasks_->Lost(1, "its agent hung up", At(300))), 0u);
+  tasks_->Drained(2, Bytes(0, 0), At(310));
+  EXPECT_EQ(tasks_->report().exit_code(), 75u);
+}
+
+TEST_F(TensorflowGang, ASecondSignalKillsServersThatDoNotStop) {
+  StartTasks(Tasks(2, 1));
+  End(Exit(1, 0));
+  End(Exit(2, 0));
+  tasks_->Cancel(1, SIGINT, At(300));
+  EXPECT_EQ(Stops(tasks_->Cancel(1, SIGINT, At(310)), true), 2u);
+  End(Die(0, SIGKILL));
+  Drain();
+  EXPECT_EQ(tasks_->report().result(), RESULT_CANCELLED);
+}
+
 // Whatever happens: it ends, the first cause never changes, and the exit code
 // is 0 only when nothing went wrong.
 TEST(Gang, KeepsItsInvariantsUnderRandomEvents) {
@@ -238,9 +406,17 @@ TEST(Gang, KeepsItsInvariantsUnderRandomEvents) {
     std::mt19937 random(seed);
     const uint32_t nodes = 1 + random() % 4;
     const uint32_t workers = 1 + random() % 3;
-    const bool launcher = random() % 2;
+    // Every other job is one of TensorFlow with as many ranks.
+    const bool tensorflow = seed % 2 == 1;
+    const uint32_t servers = workers > 1 ? nodes * (workers - 1) : 0;
+    const TaskSettings settings =
+        Tasks(nodes * workers - servers, servers, random() % 2);
+    // And some of the others are started by mpirun.
+    const bool launcher = !tensorflow && random() % 2;
     Gang gang({.run_id = "run", .has_launcher = launcher},
-              SealedMembers(nodes, workers), At(0));
+              tensorflow ? test::SealedTasks(nodes, settings)
+                         : SealedMembers(nodes, workers),
+              At(0));
     std::string first;
     int now = 0;
     const auto check = [&] {

@@ -29,18 +29,27 @@ inline bool RunUntil(asio::io_context& loop,
   return true;
 }
 
-// A coordinator of `nodes` nodes with a server inside this process.
+// A coordinator with a server inside this process.
 struct LoopedCoordinator {
   LoopedCoordinator(asio::io_context& loop, uint32_t nodes,
                     std::chrono::milliseconds join_timeout,
                     std::chrono::milliseconds node_timeout)
+      : LoopedCoordinator(loop, AgreementOf(nodes, nodes), join_timeout,
+                          node_timeout) {}
+  LoopedCoordinator(asio::io_context& loop, const Agreement& agreement,
+                    std::chrono::milliseconds join_timeout,
+                    std::chrono::milliseconds node_timeout)
       : coordinator(loop,
                     {.roster = {.run_id = "run",
-                                .agreement = AgreementOf(nodes, nodes),
+                                .agreement = agreement,
                                 .our_host = "node0",
                                 .join_timeout = join_timeout},
                      .node_timeout = node_timeout},
-                    {.on_sealed = [this](const auto&) { sealed = true; },
+                    {.on_sealed =
+                         [this](const std::vector<Member>& m) {
+                           sealed = true;
+                           members = m;
+                         },
                      .on_event =
                          [this](const std::string&, const std::string& text) {
                            events.push_back(text);
@@ -55,6 +64,7 @@ struct LoopedCoordinator {
   ~LoopedCoordinator() { server->Shutdown(std::chrono::system_clock::now()); }
 
   bool sealed = false;
+  std::vector<Member> members;
   bool idle = false;
   Report verdict;
   std::vector<std::string> events;

@@ -118,6 +118,62 @@ TEST(Roster, ANodeThatCannotTakePartFailsAnElasticJobAtItsLastCall) {
   EXPECT_EQ(To(out, 1).back().report().first_cause().node(), 0u);
 }
 
+TEST(Roster, GivesTheTasksOfTensorflowToTheirNodes) {
+  TaskSettings settings;
+  settings.set_workers(3);
+  settings.set_parameter_servers(1);
+  const auto members = test::SealedTasks(2, settings);
+  ASSERT_THAT(members, SizeIs(2));
+  ASSERT_THAT(members[0].assignment.tasks(), SizeIs(3));
+  ASSERT_THAT(members[1].assignment.tasks(), SizeIs(1));
+  const Task& last = members[1].assignment.tasks(0);
+  EXPECT_EQ(last.role(), TASK_ROLE_WORKER);
+  EXPECT_EQ(last.index(), 2u);
+  EXPECT_EQ(last.rank(), 3u);
+  EXPECT_EQ(last.address(), "10.0.0.2");
+  // How many processes there are follows from the tasks.
+  EXPECT_EQ(members[0].facts.workers(), 3u);
+  EXPECT_EQ(members[1].assignment.first_rank(), 3u);
+  EXPECT_EQ(members[1].assignment.world_size(), 4u);
+  EXPECT_EQ(members[1].assignment.peers(0).workers(), 3u);
+}
+
+TEST(Roster, AsksEachNodeForItsWorkersWhenTensorflowNamesNoNumber) {
+  TaskSettings settings;
+  settings.set_parameter_servers(2);
+  const auto members =
+      test::SealedWith(test::TensorflowAgreement(2, settings), 2);
+  ASSERT_THAT(members, SizeIs(2));
+  EXPECT_THAT(members[0].assignment.tasks(), SizeIs(3));
+  EXPECT_EQ(members[1].assignment.tasks(2).index(), 3u);
+}
+
+TEST(Roster, RefusesOtherTasks) {
+  TaskSettings ours;
+  ours.set_workers(2);
+  Roster roster({.run_id = "run",
+                 .agreement = test::TensorflowAgreement(2, ours),
+                 .our_host = "node0",
+                 .join_timeout = std::chrono::seconds(60)},
+                At(0));
+  TaskSettings theirs;
+  theirs.set_workers(3);
+  theirs.set_parameter_servers(1);
+  theirs.set_chief(true);
+  theirs.set_evaluator(true);
+  theirs.set_base_port(2222);
+  const Outbox out = roster.Hello(
+      1, HelloOf(test::TensorflowAgreement(2, theirs), NodeNamed("node1")),
+      At(1));
+  ASSERT_TRUE(out[0].message.has_refusal());
+  EXPECT_EQ(out[0].message.refusal().report().first_cause().message(),
+            "--worker-count is 3 on node1 and 2 on node0; "
+            "--parameter-server-count is 1 on node1 and not set on node0; "
+            "--chief is on on node1 and off on node0; "
+            "--evaluator is on on node1 and off on node0; "
+            "--base-port is 2222 on node1 and not set on node0");
+}
+
 TEST(Roster, GivesThePeersProofForAMasterThatKnowsOnlyLoopback) {
   Roster roster = Gathering(2, 2);
   muster::Hello host = From("node0");

@@ -76,6 +76,18 @@ TEST(HeldPort, NeverSharesItsPort) {
   }
 }
 
+TEST(HeldPort, CanBeOneOfTheCallersChoice) {
+  const uint16_t port = MustBind().port();
+  const auto held = HeldPort::BindTo(port);
+  ASSERT_TRUE(held.ok()) << held.status();
+  EXPECT_EQ(held->port(), port);
+  const auto again = HeldPort::BindTo(port);
+  EXPECT_TRUE(absl::IsAlreadyExists(again.status())) << again.status();
+  EXPECT_THAT(
+      std::string(again.status().message()),
+      testing::HasSubstr("TCP port " + std::to_string(port) + " is taken"));
+}
+
 TEST(HeldPort, LiesOutsideTheRangeOfOutgoingConnections) {
   int low = 0;
   int high = 0;
