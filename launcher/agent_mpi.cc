@@ -10,7 +10,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "env/frameworks/open_mpi.h"
+#include "env/hardware/interfaces.h"
 #include "env/hardware/network.h"
+#include "env/hardware/processors.h"
 #include "launcher/agent.h"
 #include "launcher/exit_codes.h"
 #include "launcher/log.h"
@@ -32,6 +34,10 @@ constexpr uint32_t kProbeId = mpi::kFirstServiceId - 1;
 constexpr char kVaderDirectory[] = "OMPI_MCA_btl_vader_backing_directory";
 constexpr char kVaderCopy[] = "OMPI_MCA_btl_vader_single_copy_mechanism";
 
+// A rank that waits spins, which starves the others where ranks are more than
+// processors. mpirun looks only at its own node's slots.
+constexpr char kYield[] = "OMPI_MCA_mpi_yield_when_idle";
+
 std::string ValueOf(const env::Variables& variables, const std::string& name) {
   const auto found = variables.find(name);
   return found == variables.end() ? "" : found->second;
@@ -46,6 +52,16 @@ std::string CommonNetwork(const std::string& own_address,
     if (!network->Contains(peer.address())) return "";
   }
   return network->ToString();
+}
+
+// The ranks of all nodes that are on this very host: more than one only in a
+// simulated job, or where a host has several agents.
+uint32_t RanksOnThisHost(const Assignment& assignment) {
+  uint32_t ranks = 0;
+  for (const Peer& peer : assignment.peers()) {
+    if (env::IsLocalAddress(peer.address())) ranks += peer.workers();
+  }
+  return ranks;
 }
 
 }  // namespace
@@ -179,6 +195,10 @@ void Agent::StartRank(const RankStart& start) {
   if (directory != inherited_.end()) variables.insert(*directory);
   variables.emplace(kVaderDirectory, mpi_->directory());
   variables.emplace(kVaderCopy, "none");
+  if (RanksOnThisHost(assignment_) >
+      static_cast<uint32_t>(env::UsableProcessors())) {
+    variables.emplace(kYield, "1");
+  }
 
   const uint32_t local_rank = start.rank() - assignment_.first_rank();
   const absl::StatusOr<std::vector<env::Placement>> places =

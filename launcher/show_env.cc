@@ -165,6 +165,11 @@ void WriteHead(const JobPlan& plan, const Decisions& decisions,
       plan.model().gpus.empty() ? "no GPU"
                                 : Count(plan.model().gpus.size(), "GPU"),
       plan.spec().pretend_gpus() > 0 ? " (--gpus-per-node)" : "", "\n"));
+  if (agreement.framework() == FRAMEWORK_MPI) {
+    write(
+        "  Open MPI itself adds OMPI_COMM_WORLD_RANK, _SIZE and the rest when "
+        "its\n  mpirun starts the ranks\n");
+  }
   if (placeholders.empty()) return;
   write("\nknown only when the job runs\n");
   std::vector<Placeholder> shown = placeholders;

@@ -124,6 +124,12 @@ Environment NodeService::ServiceEnvironment() const {
   environment[kSocketVariable] = socket_name_;
   environment[kProgramVariable] = absl::StrCat(directory_, "/muster");
   environment["TMPDIR"] = directory_;
+  // By its host name a daemon would take itself for the first node wherever
+  // hosts share one, and its ranks for neighbours of that node's.
+  if (options_.node_rank > 0) {
+    environment["PMIX_HOSTNAME"] =
+        HostLabels(options_.peers)[options_.node_rank];
+  }
   return environment;
 }
 

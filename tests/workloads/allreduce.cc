@@ -99,6 +99,19 @@ void CheckedBroadcast(int rank, int size, const std::vector<int64_t>& sum) {
   if (heard != sum) Wrong("the broadcast brought something else");
 }
 
+// Which ranks share memory is Open MPI's own knowledge of the nodes.
+void CheckNeighbours() {
+  MPI_Comm node;
+  MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL,
+                      &node);
+  int rank = 0, size = 0;
+  MPI_Comm_rank(node, &rank);
+  MPI_Comm_size(node, &size);
+  CheckVariable("OMPI_COMM_WORLD_LOCAL_RANK", rank);
+  CheckVariable("OMPI_COMM_WORLD_LOCAL_SIZE", size);
+  MPI_Comm_free(&node);
+}
+
 void Fail(const std::string& how) {
   const size_t colon = how.find(':');
   const std::string kind = how.substr(0, colon);
@@ -125,6 +138,7 @@ int main(int argc, char** argv) {
   CheckVariable("OMPI_COMM_WORLD_RANK", rank);
   CheckVariable("OMPI_COMM_WORLD_SIZE", size);
 
+  CheckNeighbours();
   CheckedBroadcast(rank, size, CheckedAllReduce(rank, size));
   std::printf("rank %d of %d on %s: all-reduce of %d ranks is right\n", rank,
               size, host, size);

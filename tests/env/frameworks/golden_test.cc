@@ -19,6 +19,31 @@ std::vector<Placement> AllOfTwoByTwo() {
   return {TwoByTwo(0, 0), TwoByTwo(0, 1), TwoByTwo(1, 0), TwoByTwo(1, 1)};
 }
 
+Placement OnlyTask() {
+  Placement placement = Alone();
+  placement.cluster.worker = {"127.0.0.1:10002"};
+  placement.task_type = "worker";
+  placement.visible_gpus = "0,1";
+  return placement;
+}
+
+// Of two nodes: ps 0 and worker 0 on the first, workers 1 and 2 on the second.
+std::vector<Placement> FourTasks() {
+  std::vector<Placement> placements = AllOfTwoByTwo();
+  const std::pair<const char*, uint32_t> tasks[] = {
+      {"ps", 0}, {"worker", 0}, {"worker", 1}, {"worker", 2}};
+  const char* const gpus[] = {"", "2,GPU-5a", "2", "GPU-5a"};
+  for (size_t i = 0; i < placements.size(); ++i) {
+    placements[i].cluster.ps = {"10.0.0.4:2222"};
+    placements[i].cluster.worker = {"10.0.0.4:2223", "10.0.0.5:2222",
+                                    "10.0.0.5:2223"};
+    placements[i].task_type = tasks[i].first;
+    placements[i].task_index = tasks[i].second;
+    placements[i].visible_gpus = gpus[i];
+  }
+  return placements;
+}
+
 std::vector<Placement> With(std::vector<Placement> placements,
                             void (*change)(Placement*)) {
   for (Placement& placement : placements) change(&placement);
@@ -64,6 +89,8 @@ std::vector<Golden> AllGolden() {
             [](Placement* placement) {
               placement->master_address = "fd00::4";
             })},
+      {"tensorflow_one_node", FRAMEWORK_TENSORFLOW, {OnlyTask()}},
+      {"tensorflow_3_workers_1_ps", FRAMEWORK_TENSORFLOW, FourTasks()},
       {"mpi_one_node", FRAMEWORK_MPI, {Alone()}},
       {"mpi_2x2", FRAMEWORK_MPI, AllOfTwoByTwo()},
   };
