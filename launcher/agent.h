@@ -93,7 +93,7 @@ class Agent {
   void Prepare();
   void Prove(const Cluster& cluster);
 
-  // The workers.
+  // The workers: agent_workers.cc.
   void MakeWorkers(process::KeeperHandle keeper);
   void StartWorkers();
   // Tells the coordinator that this node can't go on.

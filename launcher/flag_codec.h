@@ -47,6 +47,13 @@ inline bool ParseCount(absl::string_view text, uint32_t* count) {
          absl::SimpleAtoi(text, count);
 }
 
+inline absl::Status ReadSwitch(const std::string& value, bool* on) {
+  *on = value == "true" || value == "1" || value == "yes";
+  return *on || value == "false" || value == "0" || value == "no"
+             ? absl::OkStatus()
+             : Must("true or false");
+}
+
 inline Values Given(const std::string& value) {
   return value.empty() ? Values{} : Values{value};
 }

@@ -3,15 +3,14 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "rendezvous/causes.h"
 #include "rendezvous/gang.h"
+#include "rendezvous/some_names.h"
 
 namespace muster::rendezvous {
 namespace {
 
 constexpr uint32_t kExitRendezvous = 69;
-constexpr size_t kNodesShown = 8;
 
 bool IsLauncher(const muster::ServiceEnded& event) {
   return event.name() == "mpirun";
@@ -151,20 +150,16 @@ void Gang::TickServices(Moment now, Outbox* out) {
 
 std::string Gang::NotStartedYet() const {
   std::vector<std::string> waiting;
-  size_t nodes = 0;
   for (const Node& node : nodes_) {
     size_t missing = 0;
     for (const Worker& worker : node.workers) missing += !worker.started;
-    if (missing == 0 || ++nodes > kNodesShown) continue;
+    if (missing == 0) continue;
     waiting.push_back(absl::StrCat(
         "node ", node.member.assignment.node_rank(), " (",
         node.member.facts.host_name(), ") lacks ", missing, " of ",
         node.workers.size(), node.workers.size() == 1 ? " rank" : " ranks"));
   }
-  if (nodes > kNodesShown) {
-    waiting.push_back(absl::StrCat(nodes - kNodesShown, " more nodes"));
-  }
-  return absl::StrJoin(waiting, ", ");
+  return SomeNames(std::move(waiting));
 }
 
 }  // namespace muster::rendezvous

@@ -9,12 +9,12 @@
 #include "absl/strings/str_join.h"
 #include "rendezvous/agreement.h"
 #include "rendezvous/rank_order.h"
+#include "rendezvous/some_names.h"
 #include "rendezvous/task_layout.h"
 
 namespace muster::rendezvous {
 namespace {
 
-constexpr size_t kNamesShown = 8;
 constexpr uint32_t kExitUsage = 64;
 constexpr uint32_t kExitRendezvous = 69;
 constexpr uint32_t kExitConfig = 78;
@@ -25,14 +25,6 @@ double Seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 bool IsLoopback(const std::string& address) {
   return address.empty() || absl::StartsWith(address, "127.") ||
          address == "::1";
-}
-
-// At most kNamesShown names, so that a message stays readable at any size.
-std::string Some(std::vector<std::string> names) {
-  if (names.size() <= kNamesShown) return absl::StrJoin(names, ", ");
-  const size_t more = names.size() - kNamesShown;
-  names.resize(kNamesShown);
-  return absl::StrCat(absl::StrJoin(names, ", "), " and ", more, " more");
 }
 
 // The address at which peers reach the node with rank 0. Where that node knows
@@ -289,7 +281,7 @@ bool Roster::FailOnProblems(Moment now, Outbox* out) {
   if (cause.message().empty()) return false;
   if (!others.empty()) {
     absl::StrAppend(cause.mutable_message(), "; and something of the kind on ",
-                    Some(std::move(others)), ", see their own output");
+                    SomeNames(std::move(others)), ", see their own output");
   }
   Fail(std::move(cause), exit_code, now, out);
   return true;
@@ -349,62 +341,6 @@ void Roster::NotifyAll(const std::string& text, Outbox* out) const {
     send.message.mutable_notice()->set_text(text);
     out->push_back(std::move(send));
   }
-}
-
-std::string Roster::Progress() const {
-  return absl::StrCat(Joined(), Missing());
-}
-
-std::string Roster::Joined() const {
-  std::vector<std::string> names;
-  for (const auto& [session, node] : joined_) {
-    names.push_back(node.host_name());
-  }
-  std::string out =
-      absl::StrCat(joined_.size(), " of ", max_nodes(), " nodes are here");
-  if (!names.empty()) absl::StrAppend(&out, " (", Some(std::move(names)), ")");
-  return out;
-}
-
-std::string Roster::Missing() const {
-  std::string out;
-  std::set<uint32_t> known;
-  for (const auto& [session, node] : joined_) {
-    if (node.has_node_rank()) known.insert(node.node_rank());
-  }
-  if (!known.empty() && known.size() == joined_.size()) {
-    std::vector<std::string> missing;
-    for (uint32_t rank = 0; rank < max_nodes(); ++rank) {
-      if (!known.contains(rank)) missing.push_back(absl::StrCat(rank));
-    }
-    absl::StrAppend(&out, "; missing: node rank ", Some(std::move(missing)));
-  } else {
-    absl::StrAppend(&out, "; missing: ", max_nodes() - joined_.size());
-  }
-  std::vector<std::string> unable;
-  for (const auto& [session, node] : joined_) {
-    if (!node.problem().empty()) unable.push_back(node.host_name());
-  }
-  if (!unable.empty()) {
-    absl::StrAppend(&out, "; can't take part: ", Some(std::move(unable)));
-  }
-  std::vector<std::string> mute;
-  for (const auto& [session, peer] : silent_) mute.push_back(peer);
-  if (!mute.empty()) {
-    absl::StrAppend(
-        &out, "; authenticated but not registered: ", Some(std::move(mute)));
-  }
-  if (!refused_.empty()) {
-    absl::StrAppend(&out, "; refused for other settings: ", Some(refused_));
-  }
-  for (const auto& [reason, count] : rejections_) {
-    absl::StrAppend(&out, "; connected but not authenticated: ", reason, " (",
-                    count, count == 1 ? " time)" : " times)");
-  }
-  if (silent_.empty() && refused_.empty() && rejections_.empty()) {
-    absl::StrAppend(&out, "; nobody else has connected");
-  }
-  return out;
 }
 
 }  // namespace muster::rendezvous
