@@ -9,8 +9,10 @@
 namespace muster::mpi {
 namespace {
 
-bool IsLoopback(const std::string& address) {
-  return absl::StartsWith(address, "127.") || address == "::1";
+// Whether mpirun can be given it: not what is its own machine everywhere, and
+// not IPv6, whose colons it would take for the beginning of a slot count.
+bool IsUsable(const std::string& address) {
+  return !absl::StartsWith(address, "127.") && !absl::StrContains(address, ':');
 }
 
 std::string Reserved(uint32_t node) {
@@ -25,12 +27,12 @@ std::vector<std::string> HostLabels(const std::vector<Peer>& peers) {
   std::set<std::string> used;
   for (uint32_t node = 0; node < peers.size(); ++node) {
     const std::string& address = peers[node].address();
-    const bool shared = IsLoopback(address) || !used.insert(address).second;
+    const bool own = IsUsable(address) && used.insert(address).second;
     if (node == 0) {
       // Only this one of 127/8 is local to mpirun.
-      labels.push_back(shared ? "127.0.0.1" : address);
+      labels.push_back(own ? address : "127.0.0.1");
     } else {
-      labels.push_back(shared ? Reserved(node) : address);
+      labels.push_back(own ? address : Reserved(node));
     }
   }
   return labels;

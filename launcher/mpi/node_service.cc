@@ -159,7 +159,8 @@ void NodeService::StartMpirun() {
                 if (reply.has_output()) {
                   GotLines(reply.output().data());
                   RemoteRequest credit;
-                  credit.set_output_credit(reply.output().data().size());
+                  credit.set_output_credit(
+                      RemoteCost(reply.output().data().size()));
                   mpirun_->Handle(credit);
                 }
                 if (reply.has_end()) {

@@ -105,12 +105,12 @@ class Rsh {
   }
 
   void ForwardInput() {
-    std::string bytes(std::min(kRemoteChunk, kRemoteWindow - in_flight_), '\0');
+    std::string bytes(kRemoteChunk, '\0');
     const ssize_t size = read(STDIN_FILENO, bytes.data(), bytes.size());
     if (size < 0 && (errno == EINTR || errno == EAGAIN)) return;
     bytes.resize(size > 0 ? static_cast<size_t>(size) : 0);
     input_over_ = bytes.empty();
-    in_flight_ += bytes.size();
+    if (!input_over_) in_flight_ += RemoteCost(bytes.size());
     RemoteRequest request;
     request.mutable_input()->set_end(input_over_);
     request.mutable_input()->set_data(std::move(bytes));
@@ -125,7 +125,7 @@ class Rsh {
       WriteAll(output.is_stderr() ? STDERR_FILENO : STDOUT_FILENO,
                output.data());
       RemoteRequest credit;
-      credit.set_output_credit(output.data().size());
+      credit.set_output_credit(RemoteCost(output.data().size()));
       Send(std::move(credit));
     } else if (remote.has_input_credit()) {
       in_flight_ -= std::min<size_t>(in_flight_, remote.input_credit());

@@ -49,7 +49,9 @@ void ServiceCommand::Start(process::SpawnRequest request) {
 void ServiceCommand::Handle(const RemoteRequest& request) {
   switch (request.body_case()) {
     case RemoteRequest::kInput:
-      pending_input_ += request.input().data();
+      if (!request.input().data().empty()) {
+        pending_input_.push_back(request.input().data());
+      }
       input_ends_ |= request.input().end();
       WriteInput();
       break;
@@ -121,13 +123,13 @@ std::unique_ptr<streams::PipeReader> ServiceCommand::Read(bool is_stderr,
 
 void ServiceCommand::GotOutput(bool is_stderr, absl::string_view bytes) {
   if (is_stderr) tail_.Append(bytes);
-  unacknowledged_ += bytes.size();
   for (; !bytes.empty();
        bytes.remove_prefix(std::min(bytes.size(), kRemoteChunk))) {
     RemoteReply reply;
     reply.mutable_output()->set_is_stderr(is_stderr);
     const absl::string_view chunk = bytes.substr(0, kRemoteChunk);
     reply.mutable_output()->set_data(chunk.data(), chunk.size());
+    unacknowledged_ += RemoteCost(chunk.size());
     callbacks_.on_reply(std::move(reply));
   }
   if (unacknowledged_ >= kRemoteWindow && !paused_) {
@@ -178,38 +180,34 @@ void ServiceCommand::MaybeEnd() {
 
 void ServiceCommand::WriteInput() {
   if (!input_.is_open() || writing_) return;
-  if (input_broken_) {
-    // Nobody reads it, which is the command's own affair: the sender must not
-    // wait for a window that never opens.
-    const size_t lost = std::exchange(pending_input_, {}).size() +
-                        std::exchange(in_flight_, {}).size();
-    if (lost == 0) return;
-    RemoteReply reply;
-    reply.set_input_credit(lost);
-    callbacks_.on_reply(std::move(reply));
-    return;
-  }
-  if (pending_input_.empty() && in_flight_.empty()) {
+  // Where nobody reads it, which is the command's own affair, the sender must
+  // not wait for a window that never opens.
+  while (input_broken_ && !pending_input_.empty()) InputTaken();
+  if (pending_input_.empty()) {
     if (input_ends_) input_.close();
     return;
   }
   writing_ = true;
-  if (in_flight_.empty()) in_flight_ = std::exchange(pending_input_, {});
+  const std::string& first = pending_input_.front();
   input_.async_write_some(
-      asio::buffer(in_flight_),
+      asio::buffer(first.data() + written_, first.size() - written_),
       [this, alive = alive_](asio::error_code error, size_t written) {
         if (!*alive) return;
         writing_ = false;
-        if (error) {
-          input_broken_ = true;
-        } else {
-          in_flight_.erase(0, written);
-          RemoteReply reply;
-          reply.set_input_credit(written);
-          callbacks_.on_reply(std::move(reply));
-        }
+        input_broken_ = static_cast<bool>(error);
+        written_ += written;
+        if (!error && written_ == pending_input_.front().size()) InputTaken();
         WriteInput();
       });
+}
+
+// The first frame needs no more room.
+void ServiceCommand::InputTaken() {
+  RemoteReply reply;
+  reply.set_input_credit(RemoteCost(pending_input_.front().size()));
+  pending_input_.pop_front();
+  written_ = 0;
+  callbacks_.on_reply(std::move(reply));
 }
 
 }  // namespace muster::mpi

@@ -2,6 +2,7 @@
 #ifndef MUSTER_LAUNCHER_MPI_SERVICE_COMMAND_H_
 #define MUSTER_LAUNCHER_MPI_SERVICE_COMMAND_H_
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -24,7 +25,7 @@ namespace muster::mpi {
 // the process is then the keeper's alone.
 // Threads: the loop's only; callbacks come there, never inside a call.
 // Ownership: the loop must outlive this.
-// Bounds: kRemoteWindow bytes of input and of output; with a full window the
+// Bounds: kRemoteWindow of input and of output; with a full window the
 // pipes are not read, and the command waits.
 class ServiceCommand {
  public:
@@ -53,6 +54,7 @@ class ServiceCommand {
   void OutputEnded();
   void Abandon();
   void WriteInput();
+  void InputTaken();
   void Credit(size_t bytes);
   void MaybeEnd();
 
@@ -65,8 +67,8 @@ class ServiceCommand {
   asio::posix::stream_descriptor input_;
   asio::steady_timer drain_;
   pid_t pid_ = 0;
-  std::string pending_input_;
-  std::string in_flight_;  // input that the pipe is being given
+  std::deque<std::string> pending_input_;  // by frame; the first is written
+  size_t written_ = 0;                     // of the first one
   bool input_ends_ = false;
   bool input_broken_ = false;
   bool writing_ = false;

@@ -2,6 +2,7 @@
 #ifndef MUSTER_LAUNCHER_MPI_SERVICES_H_
 #define MUSTER_LAUNCHER_MPI_SERVICES_H_
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -21,10 +22,16 @@ struct ServiceKeeper {
 // Ids of processes in the keeper: workers have their global ranks.
 inline constexpr uint32_t kFirstServiceId = 0x8000'0000;
 
-// Bytes of a remote command's stream that may be on their way without a
-// credit, and the most that one frame carries.
+// How much of a remote command's stream may be on its way without a credit, and
+// the most that one frame carries.
 inline constexpr size_t kRemoteWindow = 128 * 1024;
 inline constexpr size_t kRemoteChunk = 16 * 1024;
+
+// What a frame of so many bytes takes of the window: a frame has its price, or
+// a stream of single bytes would be a flood of frames within it.
+inline constexpr size_t RemoteCost(size_t bytes) {
+  return std::max<size_t>(bytes, 2 * 1024);
+}
 
 // How long the output of a remote command is awaited after its end, where
 // something that it has started holds its pipes.

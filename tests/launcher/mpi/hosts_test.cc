@@ -34,6 +34,11 @@ TEST(HostLabels, KeepMpirunFromTakingSimulatedNodesForItsOwnMachine) {
       ElementsAre("127.0.0.1", "240.0.0.1", "240.0.0.2"));
 }
 
+TEST(HostLabels, KeepTheColonsOfIpv6FromMpirun) {
+  EXPECT_THAT(HostLabels(Peers({{"a", "fd00::4"}, {"b", "fd00::5"}})),
+              ElementsAre("127.0.0.1", "240.0.0.1"));
+}
+
 TEST(HostLabels, TellApartTwoAgentsOnOneHost) {
   EXPECT_THAT(HostLabels(Peers({{"a", "10.0.0.4"}, {"b", "10.0.0.4"}})),
               ElementsAre("10.0.0.4", "240.0.0.1"));

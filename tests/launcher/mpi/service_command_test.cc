@@ -1,6 +1,7 @@
 // Commands with their streams as frames, under a real keeper.
 #include "launcher/mpi/service_command.h"
 
+#include <algorithm>
 #include <csignal>
 #include <memory>
 #include <optional>
@@ -73,7 +74,7 @@ class Conversation {
     if (reply.has_output()) {
       EXPECT_LE(reply.output().data().size(), kRemoteChunk);
       (reply.output().is_stderr() ? err : out) += reply.output().data();
-      if (gives_credit) Credit(reply.output().data().size());
+      if (gives_credit) Credit(RemoteCost(reply.output().data().size()));
     }
     if (reply.has_input_credit()) input_credit += reply.input_credit();
     if (reply.has_end()) {
@@ -134,10 +135,28 @@ TEST(ServiceCommand, WaitsWhileItsWindowIsFull) {
   EXPECT_LE(talk.out.size(), kRemoteWindow + sizeof(streams::ReadBuffer));
   EXPECT_EQ(talk.err, "");
   talk.gives_credit = true;
-  talk.Credit(talk.out.size());
+  talk.Credit(2 * kRemoteWindow);
   ASSERT_TRUE(talk.Ends());
   EXPECT_EQ(talk.out.size(), 1'000'000u);
   EXPECT_EQ(talk.err, "done\n");
+}
+
+// Or they would be a flood of frames within the window.
+TEST(ServiceCommand, LetsSmallWritesCostMoreThanTheirBytes) {
+  Agent agent;
+  Conversation talk(agent,
+                    "i=0; while [ $i -lt 1000 ]; do printf x; i=$((i+1)); "
+                    "read line <&0 || exit; done");
+  talk.gives_credit = false;
+  const size_t frames = kRemoteWindow / RemoteCost(1);
+  for (size_t i = 0; i < 2 * frames; ++i) {
+    talk.Input("go\n", false);
+    ASSERT_TRUE(agent.RunUntil(
+        [&] { return talk.out.size() >= std::min(i + 1, frames); }));
+  }
+  EXPECT_EQ(talk.out.size(), frames);
+  talk.HangUp();
+  agent.RunUntil([&] { return talk.exited.has_value(); });
 }
 
 TEST(ServiceCommand, ForwardsASignalThatComesBeforeTheStart) {
