@@ -29,6 +29,14 @@ constexpr absl::Duration kManyNodes = absl::Seconds(60);
 
 class SimMpi : public ::testing::Test {
  protected:
+  // Killed, the job's keepers could not remove what is in shared memory.
+  void TearDown() override {
+    if (!sim_ || sim_->Wait(absl::ZeroDuration()) != kRunning) return;
+    sim_->Signal(SIGTERM);
+    sim_->Signal(SIGTERM);
+    EXPECT_NE(sim_->Wait(), kRunning) << sim_->Text();
+  }
+
   Subprocess& Start(const std::vector<std::string>& command, Flags flags = {},
                     std::map<std::string, std::string> env = {}) {
     flags.insert({{"--framework", "mpi"},
