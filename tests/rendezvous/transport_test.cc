@@ -205,6 +205,8 @@ TEST(Tokens, LetInThoseWhoHaveTheSameAndNobodyElse) {
   EXPECT_EQ(call(Secured("another-horse-battery")).error_code(),
             grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(call(kPlain).error_code(), grpc::StatusCode::UNAVAILABLE);
+  // The server hears of the end a little later than the client.
+  EXPECT_TRUE(server.service().ended().WaitForCount(1));
   EXPECT_EQ(server.service().ended().All().size(), 1u);
 }
 
