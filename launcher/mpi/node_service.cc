@@ -24,6 +24,9 @@ namespace {
 
 constexpr char kProgramVariable[] = "MUSTER_PROGRAM";
 
+// Tells the job's own mpirun from one that a user runs beside it.
+constexpr char kLauncherVariable[] = "MUSTER_LAUNCHER";
+
 // mpirun writes little; a line without an end is cut here.
 constexpr size_t kLongestLine = 4096;
 
@@ -48,8 +51,7 @@ std::string FirstWord(const std::string& command) {
   return words.empty() ? "" : words.front();
 }
 
-// The daemon of Open MPI that a command line from mpirun starts; "" for a
-// command of the user's.
+// The daemon of Open MPI that a command line from mpirun starts; "" for none.
 std::string DaemonIn(const std::string& command) {
   const std::vector<std::string> words =
       absl::StrSplit(command, ' ', absl::SkipEmpty());
@@ -147,7 +149,8 @@ void NodeService::StartMpirun() {
                      absl::StrCat("exec \"$", kProgramVariable, "\" mpi-rank")};
   process::SpawnRequest request;
   request.argv = MpirunCommand(options);
-  const Environment environment = ServiceEnvironment();
+  Environment environment = ServiceEnvironment();
+  environment[kLauncherVariable] = "mpirun";
   request.env.assign(environment.begin(), environment.end());
   const uint32_t id = NextId();
   services_.insert(id);
@@ -266,6 +269,7 @@ void NodeService::OpenRemote(LocalServer::Peer peer, const RemoteOpen& open) {
   std::set<std::string> present;
   for (const Variable& variable : open.start().set()) {
     present.insert(variable.name());
+    if (variable.name() == kLauncherVariable) start->set_serves_job(true);
     const auto same = own.find(variable.name());
     if (absl::StartsWith(variable.name(), "MUSTER_") ||
         (same != own.end() && same->second == variable.value())) {
@@ -362,7 +366,8 @@ void NodeService::Received(const RemoteFrame& frame) {
 
 void NodeService::Execute(const RemoteFrame& frame) {
   const RemoteStart& start = frame.request().start();
-  const std::string daemon = DaemonIn(start.command());
+  const std::string daemon =
+      start.serves_job() ? DaemonIn(start.command()) : "";
   Environment environment = ServiceEnvironment();
   for (const std::string& name : start.unset()) environment.erase(name);
   for (const Variable& variable : start.set()) {

@@ -298,6 +298,36 @@ TEST_F(SimMpi, RshRunsCommandsOnTheOtherNodes) {
   EXPECT_EQ(sim_->Wait(absl::ZeroDuration()), kRunning);
 }
 
+// Its daemons are none of the job's.
+TEST_F(SimMpi, AnotherMpirunBesideTheJobMayFail) {
+  StartHolding();
+  Command command = Rsh({});
+  const std::string agent = absl::StrCat(MusterBinary(), " rsh");
+  command.argv = {"mpirun",
+                  "--allow-run-as-root",
+                  "--host",
+                  "127.0.0.1:1,240.0.0.1:1",
+                  "--mca",
+                  "plm_rsh_agent",
+                  agent,
+                  "--mca",
+                  "oob_tcp_if_include",
+                  "127.0.0.0/8",
+                  "--leave-session-attached",
+                  "sh",
+                  "-c",
+                  "echo up; exec sleep 1000"};
+  Subprocess other(command);
+  ASSERT_TRUE(other.WaitForOutput("up\nup")) << other.Text();
+  const Process orted = other.FindInFamily("orted");
+  ASSERT_NE(orted.pid, 0);
+  other.Signal(SIGKILL);  // of which a daemon dies, too
+  EXPECT_TRUE(Eventually([&] { return kill(orted.pid, 0) != 0; }));
+  EXPECT_EQ(sim_->Wait(absl::ZeroDuration()), kRunning) << sim_->Text();
+  sim_->Signal(SIGINT);
+  EXPECT_EQ(sim_->Wait(), Code(130)) << sim_->Text();
+}
+
 TEST_F(SimMpi, RshForwardsSignals) {
   StartHolding();
   Subprocess rsh(Rsh({"node1",
