@@ -57,13 +57,17 @@ std::vector<std::string> MpirunCommand(const MpirunOptions& options) {
   }
   add({"--allow-run-as-root", "-np", absl::StrCat(world), "--host",
        absl::StrJoin(hosts, ","), "--bind-to", "none", "--map-by", "slot"});
+  // mpirun hands this down to its daemons, which crash unless the program
+  // exists with them too, though only mpirun runs it. So there is a second
+  // choice for them, which every node has.
+  const std::string agent = absl::StrCat(options.remote_agent, ":false");
   // The parameters of the daemons moved to PRRTE with Open MPI 5.
   if (prrte) {
-    add({"--prtemca", "plm_ssh_agent", options.remote_agent, "--prtemca",
+    add({"--prtemca", "plm_ssh_agent", agent, "--prtemca",
          "plm_ssh_no_tree_spawn", "1", "--leave-session-attached"});
   } else {
-    add({"--mca", "plm_rsh_agent", options.remote_agent, "--mca",
-         "plm_rsh_no_tree_spawn", "1", "--leave-session-attached"});
+    add({"--mca", "plm_rsh_agent", agent, "--mca", "plm_rsh_no_tree_spawn", "1",
+         "--leave-session-attached"});
   }
   if (!options.network.empty()) {
     if (prrte) {

@@ -33,7 +33,8 @@ struct MpirunOptions {
   std::vector<std::string> hosts;  // by node rank, as HostLabels() has them
   std::vector<uint32_t> slots;     // workers of each
   // How a command is run on another node: a program and its first argument,
-  // separated by a space, without spaces in themselves.
+  // separated by a space, without spaces and colons in themselves. Only
+  // mpirun's own node needs to have it.
   std::string remote_agent;
   // The network over which the nodes were proved to reach each other, as
   // "10.0.0.0/24"; "" leaves the choice to Open MPI.

@@ -55,19 +55,20 @@ TEST(MpirunCommand, ForOpenMpi4) {
   EXPECT_EQ(
       absl::StrJoin(MpirunCommand(Options(4)), " "),
       "mpirun --allow-run-as-root -np 5 --host 10.0.0.4:2,10.0.0.5:3 --bind-to "
-      "none --map-by slot --mca plm_rsh_agent /dev/shm/m/muster rsh --mca "
-      "plm_rsh_no_tree_spawn 1 --leave-session-attached --mca "
+      "none --map-by slot --mca plm_rsh_agent /dev/shm/m/muster rsh:false "
+      "--mca plm_rsh_no_tree_spawn 1 --leave-session-attached --mca "
       "oob_tcp_if_include 10.0.0.0/24 --mca btl_tcp_if_include 10.0.0.0/24 "
       "--wdir / --mca pml ob1 rank");
 }
 
 TEST(MpirunCommand, ForPrrteNamesItsOwnParameters) {
-  EXPECT_THAT(absl::StrJoin(MpirunCommand(Options(5)), " "),
-              AllOf(HasSubstr("--prtemca plm_ssh_agent /dev/shm/m/muster rsh"),
-                    HasSubstr("--prtemca plm_ssh_no_tree_spawn 1"),
-                    HasSubstr("--prtemca prte_if_include 10.0.0.0/24"),
-                    HasSubstr("--mca btl_tcp_if_include 10.0.0.0/24"),
-                    Not(HasSubstr("plm_rsh")), Not(HasSubstr("oob_tcp"))));
+  EXPECT_THAT(
+      absl::StrJoin(MpirunCommand(Options(5)), " "),
+      AllOf(HasSubstr("--prtemca plm_ssh_agent /dev/shm/m/muster rsh:false --"),
+            HasSubstr("--prtemca plm_ssh_no_tree_spawn 1"),
+            HasSubstr("--prtemca prte_if_include 10.0.0.0/24"),
+            HasSubstr("--mca btl_tcp_if_include 10.0.0.0/24"),
+            Not(HasSubstr("plm_rsh")), Not(HasSubstr("oob_tcp"))));
 }
 
 TEST(MpirunCommand, LeavesTheNetworkToOpenMpiWhereThereIsNoCommonOne) {
