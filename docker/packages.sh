@@ -6,7 +6,7 @@
 #   packages.sh install GROUP...   install those that are missing
 set -euo pipefail
 
-readonly GROUPS_KNOWN="build test workload venv lint image bench fuzz"
+readonly GROUPS_KNOWN="build test mpi workload venv lint image bench fuzz"
 
 packages_of() {
   case "$1" in
@@ -19,9 +19,11 @@ packages_of() {
     test) # compile and run the tests; hosts are made of network namespaces
       echo libgtest-dev libgmock-dev python3-grpcio iproute2 iptables procps \
         strace util-linux libopenmpi-dev openmpi-bin ;;
-    workload) # what the training scripts in tests/workloads import
-      echo python3 python3-torch python3-sklearn python3-numpy \
-        python3-mpi4py openmpi-bin ;;
+    mpi) # what the MPI scripts in tests/workloads import, and mpirun
+      echo python3 python3-mpi4py python3-numpy python3-sklearn openmpi-bin ;;
+    workload) # what all training scripts in tests/workloads import
+      packages_of mpi
+      echo python3-torch ;;
     venv) # what tests/workloads/venv.sh builds the rest of them from
       echo python3-venv cmake g++ make libopenmpi-dev libtorch-dev \
         pybind11-dev ;;
