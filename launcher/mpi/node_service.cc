@@ -1,5 +1,6 @@
 #include "launcher/mpi/node_service.h"
 
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -62,9 +63,24 @@ std::string DaemonIn(const std::string& command) {
   return "";
 }
 
-// Memory, where there is such a place: Open MPI maps files there.
-absl::StatusOr<std::string> MakeDirectory() {
-  for (const char* parent : {"/dev/shm", "/tmp"}) {
+// What a rank's shared segment and Open MPI's own files may take.
+constexpr uint64_t kSharedBytesPerRank = 4 << 20;
+
+bool HasRoom(const char* directory, uint64_t bytes) {
+  struct statvfs room;
+  return statvfs(directory, &room) == 0 &&
+         uint64_t{room.f_bavail} * room.f_frsize >= bytes;
+}
+
+// Open MPI maps files there: in memory, where there is enough of it. A
+// container may have as little as 64 MiB, and who maps more dies of SIGBUS.
+absl::StatusOr<std::string> MakeDirectory(uint32_t ranks) {
+  constexpr char kMemory[] = "/dev/shm";
+  std::vector<std::string> parents = {"/tmp"};
+  if (HasRoom(kMemory, ranks * kSharedBytesPerRank)) {
+    parents.insert(parents.begin(), kMemory);
+  }
+  for (const std::string& parent : parents) {
     std::string path = absl::StrCat(parent, "/muster-XXXXXX");
     if (mkdtemp(path.data())) return path;
   }
@@ -99,7 +115,7 @@ NodeService::~NodeService() {
 }
 
 absl::Status NodeService::Open() {
-  absl::StatusOr<std::string> directory = MakeDirectory();
+  absl::StatusOr<std::string> directory = MakeDirectory(options_.workers);
   if (!directory.ok()) return directory.status();
   directory_ = *std::move(directory);
   // A link, so that the name has no space, which would split it.
