@@ -31,6 +31,9 @@ constexpr char kLauncherVariable[] = "MUSTER_LAUNCHER";
 // mpirun writes little; a line without an end is cut here.
 constexpr size_t kLongestLine = 4096;
 
+// mpirun says so when a remote agent starts faster than it looks.
+constexpr char kHarmless[] = "plm:rsh: Warning: setpgid";
+
 muster::ServiceEnded Ended(const std::string& name, pid_t pid,
                            process::ExitStatus status,
                            const std::string& tail) {
@@ -155,8 +158,9 @@ void NodeService::StartMpirun() {
   MpirunOptions options;
   options.version = options_.version;
   options.hosts = HostLabels(options_.peers);
-  for (const Peer& peer : options_.peers)
+  for (const Peer& peer : options_.peers) {
     options.slots.push_back(peer.workers());
+  }
   options.remote_agent = absl::StrCat(directory_, "/muster rsh");
   options.network = options_.network;
   options.user_arguments = options_.mpirun_arguments;
@@ -200,11 +204,11 @@ void NodeService::StartMpirun() {
 
 void NodeService::GotLines(absl::string_view bytes) {
   for (const char c : bytes) {
-    if (c != '\n' && mpirun_line_.size() < kLongestLine) {
-      mpirun_line_ += c;
-      continue;
+    if (c != '\n') mpirun_line_ += c;
+    if (c != '\n' && mpirun_line_.size() < kLongestLine) continue;
+    if (!mpirun_line_.empty() && !absl::StrContains(mpirun_line_, kHarmless)) {
+      callbacks_.on_line(mpirun_line_);
     }
-    if (!mpirun_line_.empty()) callbacks_.on_line(mpirun_line_);
     mpirun_line_.clear();
   }
 }

@@ -44,13 +44,14 @@ MpiContainersTrainAsAnOrdinaryUser() {
 
 # Nothing but shared memory joins the ranks: it works, or nothing does. It is in
 # the directory that the agent has made, and gone afterwards.
-MpiContainersShareMemoryWithinANode() {
+share_memory() { # SIZE OF /dev/shm, WHERE THE SEGMENTS HAVE TO BE
   NODES=1 WORKERS=4
   JOB_FLAGS+=(--collector none --mpi-arg '--mca pml ob1 --mca btl self,vader')
   local user output
   for user in 0 1000; do
     # shellcheck disable=SC2016
     output=$("${RUN[@]}" --rm --name "$NAME-0" --network none --user "$user" \
+      --shm-size "$1" \
       --volume "$WORKLOADS:/workloads:ro" --workdir /tmp --entrypoint sh \
       "$IMAGE" -c 'exec 2>&1 # one stream, which keeps the order
         muster run "$@"; echo "ended with $?"
@@ -64,11 +65,16 @@ print(MPI.COMM_WORLD.allreduce(1), "ranks,",
       len(glob.glob(where + "/vader_segment.*")), "segments in",
       os.path.dirname(where))
 MPI.COMM_WORLD.Barrier()') || true
-    [[ $(grep -c '4 ranks, 4 segments in /dev/shm' <<<"$output") == 4 &&
+    [[ $(grep -c "4 ranks, 4 segments in $2\$" <<<"$output") == 4 &&
       ${output##*$'\n'} == "ended with 0" ]] ||
       fail "user $user: $output"
   done
 }
+
+MpiContainersShareMemoryWithinANode() { share_memory 64m /dev/shm; }
+
+# Who maps more than there is dies of SIGBUS.
+MpiContainersShareFilesWhereMemoryIsShort() { share_memory 8m /tmp; }
 
 MpiContainersEndWhenMpirunIsKilled() {
   NODES=3
