@@ -1,6 +1,8 @@
 // The agent's part in a job that mpirun starts.
 #include <fcntl.h>
 
+#include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -25,6 +27,9 @@ namespace {
 
 // After the coordinator's release; what does not end by itself is ended then.
 constexpr std::chrono::seconds kServicesEnd{5};
+
+// `mpirun --version` needs milliseconds; a file system that hangs, for ever.
+constexpr std::chrono::seconds kProbePatience{20};
 
 constexpr uint32_t kProbeId = mpi::kFirstServiceId - 1;
 
@@ -115,6 +120,13 @@ void Agent::LookForMpi(std::function<void()> next) {
               [=, this](const RemoteReply& reply) {
                 if (reply.has_output()) *output += reply.output().data();
                 if (!reply.has_end()) return;
+                services_end_.cancel();
+                if (reply.end().has_signal()) {
+                  problem(kConfig,
+                          "`mpirun --version` did not answer; try it on this "
+                          "node");
+                  return next();
+                }
                 const absl::StatusOr<mpi::Version> version =
                     mpi::ParseVersion(*output);
                 if (!version.ok()) {
@@ -134,6 +146,11 @@ void Agent::LookForMpi(std::function<void()> next) {
   request.argv = {"mpirun", "--version"};
   request.env.assign(variables.begin(), variables.end());
   mpi_probe_->Start(std::move(request));
+  services_end_.expires_after(std::min<std::chrono::milliseconds>(
+      kProbePatience, std::chrono::milliseconds(spec_.join_timeout_ms())));
+  services_end_.async_wait([this](asio::error_code error) {
+    if (!error) workers_->SignalService(kProbeId, SIGKILL);
+  });
 }
 
 void Agent::StartMpi() {

@@ -256,6 +256,14 @@ TEST_F(SimMpi, RefusesAnMpirunThatIsNotOpenMpis) {
   EXPECT_THAT(sim_->Err(), HasSubstr("HYDRA"));
 }
 
+TEST_F(SimMpi, DoesNotWaitForAnMpirunThatHangs) {
+  Start(Shell("true"), {{"--rdzv-timeout", "1s"}, {"--nnodes", "1"}},
+        {{"PATH", PathWith("mpirun", "exec sleep 1000")}});
+  EXPECT_EQ(sim_->Wait(), Code(78)) << sim_->Text();
+  EXPECT_THAT(sim_->Err(), HasSubstr("`mpirun --version` did not answer"));
+  ExpectNothingIsLeft();
+}
+
 TEST_F(SimMpi, SaysWhyMpirunFailed) {
   Start(Shell("true"), {}, {{"MUSTER_MPI_ARG", "--no-such-option"}});
   EXPECT_EQ(sim_->Wait(), Code(1)) << sim_->Text();
