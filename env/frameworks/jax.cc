@@ -12,7 +12,8 @@ Variables JaxVariables(const Placement& placement) {
       {"JAX_PROCESS_ID", absl::StrCat(placement.rank)},
   };
   if (placement.one_gpu_each && placement.local_rank < placement.gpus.size()) {
-    result["JAX_LOCAL_DEVICE_IDS"] = "0";
+    // Not by assignment, at which GCC 12 warns falsely where it optimizes.
+    result.emplace("JAX_LOCAL_DEVICE_IDS", "0");
   }
   return result;
 }
