@@ -34,7 +34,8 @@ namespace muster::rendezvous {
 // parts of such a job die of each other. So (gang_services.cc):
 //   - When every worker has ended, whatever way, the services are released,
 //     and the job goes on to COLLECTING once mpirun has ended too.
-//   - A service that dies of a signal before that fails the job at once. Its
+//   - A service that dies of a signal (but SIGTERM, by which mpirun ends its
+//     daemons) before that fails the job at once. Its
 //     ranks notice within moments and fail as well, maybe first: then the
 //     signal takes the place of a worker's failure not older than kEvidence.
 //   - A service that ends by itself before that may be the echo of something

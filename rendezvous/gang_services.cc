@@ -1,4 +1,5 @@
 // What the gang makes of mpirun and its daemons.
+#include <csignal>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,12 @@ bool IsLauncher(const muster::ServiceEnded& event) {
 
 bool Failed(const muster::ServiceEnded& event) {
   return event.has_signal() || event.exit_code() != 0;
+}
+
+// Whether it died of itself or by somebody's hand. SIGTERM is how mpirun ends
+// its daemons when it has noticed that one of them failed.
+bool IsDecisive(const muster::ServiceEnded& event) {
+  return event.has_signal() && event.signal() != SIGTERM;
 }
 
 }  // namespace
@@ -44,7 +51,7 @@ void Gang::ServiceFailed(const Node& node, const muster::ServiceEnded& event,
                          Moment now, Outbox* out) {
   ServiceFailure failure = DescribeService(node, event, now);
   if (!report_.has_first_cause()) {
-    if (event.has_signal() || released_ || event.pid() == 0) {
+    if (IsDecisive(event) || released_ || event.pid() == 0) {
       Fail(std::move(failure.cause), failure.exit_code, now, out);
     } else if (!suspicion_) {
       suspicion_ = std::move(failure);
@@ -53,7 +60,7 @@ void Gang::ServiceFailed(const Node& node, const muster::ServiceEnded& event,
   }
   const bool first_is_fresh_worker =
       report_.first_cause().has_rank() && now.at - first_cause_at_ <= kEvidence;
-  if (event.has_signal() && !released_ && first_is_fresh_worker) {
+  if (IsDecisive(event) && !released_ && first_is_fresh_worker) {
     const Cause echo = report_.first_cause();
     *report_.mutable_first_cause() = std::move(failure.cause);
     report_.set_exit_code(failure.exit_code);

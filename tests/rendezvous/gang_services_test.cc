@@ -166,6 +166,16 @@ TEST_F(GangServicesTest, BlamesTheDaemonThatEndedBeforeMpirunDid) {
   EXPECT_EQ(gang.report().first_cause().node(), 1u);
 }
 
+TEST_F(GangServicesTest, BlamesTheDaemonThatFailedAndNotThoseThatMpirunEnded) {
+  gang.ServiceEnded(2, Code("orted", 113), At(50));
+  EXPECT_FALSE(
+      Has(gang.ServiceEnded(1, Signal("orted", SIGTERM), At(60)), kStop));
+  gang.ServiceEnded(1, Code("mpirun", 1), At(70));
+  gang.Tick(At(301));
+  EXPECT_EQ(gang.report().exit_code(), 113u);
+  EXPECT_EQ(gang.report().first_cause().node(), 1u);
+}
+
 TEST_F(GangServicesTest, FailsWhenMpirunEndsWithZeroBeforeItsRanks) {
   StartAll();
   gang.ServiceEnded(1, Code("mpirun", 0), At(50));

@@ -64,6 +64,7 @@ class Conversation {
   }
 
   std::string out, err;
+  size_t frames = 0;  // of both
   size_t input_credit = 0;
   bool gives_credit = true;
   std::optional<RemoteEnd> end;
@@ -74,6 +75,7 @@ class Conversation {
     if (reply.has_output()) {
       EXPECT_LE(reply.output().data().size(), kRemoteChunk);
       (reply.output().is_stderr() ? err : out) += reply.output().data();
+      ++frames;
       if (gives_credit) Credit(RemoteCost(reply.output().data().size()));
     }
     if (reply.has_input_credit()) input_credit += reply.input_credit();
@@ -148,13 +150,23 @@ TEST(ServiceCommand, LetsSmallWritesCostMoreThanTheirBytes) {
                     "i=0; while [ $i -lt 1000 ]; do printf x; i=$((i+1)); "
                     "read line <&0 || exit; done");
   talk.gives_credit = false;
-  const size_t frames = kRemoteWindow / RemoteCost(1);
-  for (size_t i = 0; i < 2 * frames; ++i) {
+  const size_t most = kRemoteWindow / RemoteCost(1);
+  size_t inputs = 0;
+  const auto go_on = [&] {
     talk.Input("go\n", false);
-    ASSERT_TRUE(agent.RunUntil(
-        [&] { return talk.out.size() >= std::min(i + 1, frames); }));
+    ++inputs;
+    return agent.RunUntil(
+        [&] { return talk.input_credit == inputs * RemoteCost(3); });
+  };
+  while (talk.frames < most) {
+    const size_t before = talk.out.size();
+    ASSERT_TRUE(go_on());
+    ASSERT_TRUE(agent.RunUntil([&] { return talk.out.size() > before; }));
   }
-  EXPECT_EQ(talk.out.size(), frames);
+  // It goes on writing, and nobody reads.
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(go_on());
+  EXPECT_EQ(talk.frames, most);
+  EXPECT_LT(talk.out.size(), kRemoteWindow / 2);
   talk.HangUp();
   agent.RunUntil([&] { return talk.exited.has_value(); });
 }
