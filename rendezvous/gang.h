@@ -39,7 +39,8 @@ namespace muster::rendezvous {
 //     ranks notice within moments and fail as well, maybe first: then the
 //     signal takes the place of a worker's failure not older than kEvidence.
 //   - A service that ends by itself before that may be the echo of something
-//     that has not arrived yet: it fails the job only after kEvidence.
+//     that has not arrived yet: it fails the job only after kEvidence, and
+//     where it ended with 0 only after kLauncherEnd.
 class Gang {
  public:
   enum class State { kStarting, kRunning, kStopping, kCollecting, kFinished };
@@ -114,6 +115,7 @@ class Gang {
     uint32_t exit_code;
     Instant at;
   };
+  static bool EndedWell(const std::optional<ServiceFailure>& failure);
   bool launcher_running() const { return launcher_ == Launcher::kRunning; }
   void LauncherLost();
   void Release(Moment now, Outbox* out);

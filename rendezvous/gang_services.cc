@@ -105,6 +105,11 @@ Gang::ServiceFailure Gang::DescribeService(const Node& node,
   return {std::move(cause), exit_code, now.at};
 }
 
+bool Gang::EndedWell(const std::optional<ServiceFailure>& failure) {
+  return failure && failure->cause.has_exit_code() &&
+         failure->cause.exit_code() == 0;
+}
+
 void Gang::LauncherLost() {
   if (launcher_running()) launcher_ = Launcher::kEnded;
 }
@@ -112,8 +117,9 @@ void Gang::LauncherLost() {
 void Gang::Release(Moment now, Outbox* out) {
   if (released_) return;
   released_ = now.at;
-  // Nothing else will explain it any more.
-  if (suspicion_ && !report_.has_first_cause()) {
+  // Nothing else will explain it any more; and that mpirun ended well before
+  // the last rank's end had arrived here was no failure.
+  if (suspicion_ && !EndedWell(suspicion_) && !report_.has_first_cause()) {
     Fail(std::move(suspicion_->cause), suspicion_->exit_code, now, out);
   }
   suspicion_.reset();
@@ -123,7 +129,11 @@ void Gang::Release(Moment now, Outbox* out) {
 }
 
 void Gang::TickServices(Moment now, Outbox* out) {
-  if (suspicion_ && now.at - suspicion_->at >= kEvidence) {
+  // An mpirun that has ended well has seen every rank's end: what is missing
+  // here is on its way.
+  const Duration patience =
+      EndedWell(suspicion_) ? Duration(kLauncherEnd) : Duration(kEvidence);
+  if (suspicion_ && now.at - suspicion_->at >= patience) {
     const ServiceFailure failure = *std::exchange(suspicion_, std::nullopt);
     if (!report_.has_first_cause()) {
       Fail(failure.cause, failure.exit_code, now, out);

@@ -97,9 +97,10 @@ void ServiceCommand::NotSpawned(const process::SpawnFailure& failure) {
 }
 
 void ServiceCommand::Exited(process::ExitStatus status) {
-  status_ = status;
   const auto alive = alive_;
   err_->DrainNow();
+  // Only now: the drain may have brought the end of the output.
+  status_ = status;
   callbacks_.on_exited(pid_, status, std::string(tail_.bytes()));
   if (!*alive) return;
   drain_.expires_after(kRemoteDrain);

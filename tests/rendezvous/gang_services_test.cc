@@ -179,8 +179,17 @@ TEST_F(GangServicesTest, BlamesTheDaemonThatFailedAndNotThoseThatMpirunEnded) {
 TEST_F(GangServicesTest, FailsWhenMpirunEndsWithZeroBeforeItsRanks) {
   StartAll();
   gang.ServiceEnded(1, Code("mpirun", 0), At(50));
-  EXPECT_TRUE(Has(gang.Tick(At(301)), kStop));
+  EXPECT_FALSE(Has(gang.Tick(At(10'049)), kStop));
+  EXPECT_TRUE(Has(gang.Tick(At(10'050)), kStop));
   EXPECT_EQ(gang.report().exit_code(), 1u);
+}
+
+TEST_F(GangServicesTest, SucceedsWhenTheRanksEndsArriveAfterThatOfMpirun) {
+  StartAll();
+  gang.ServiceEnded(1, Code("mpirun", 0), At(50));
+  EXPECT_FALSE(Has(gang.Tick(At(3'000)), kStop));
+  ExitAll(0, 3'100);
+  EXPECT_EQ(Drain(3'200).result(), RESULT_SUCCEEDED);
 }
 
 TEST_F(GangServicesTest, SaysWhyMpirunCouldNotBeStarted) {
