@@ -68,25 +68,23 @@ Outbox Relay::Left(SessionId session, const std::string& why) {
 }
 
 Send Relay::ToExecutor(const Key& key, RemoteRequest request) const {
-  const auto [opener, executor, exchange] = key;
-  Send send{nodes_[executor].session, {}};
-  RemoteFrame* frame = send.message.mutable_remote();
-  frame->set_opener(opener);
-  frame->set_executor(executor);
-  frame->set_exchange(exchange);
-  *frame->mutable_request() = std::move(request);
+  Send send{nodes_[std::get<kExecutor>(key)].session, {}};
+  *FrameOf(key, &send)->mutable_request() = std::move(request);
   return send;
 }
 
 Send Relay::ToOpener(const Key& key, RemoteReply reply) const {
-  const auto [opener, executor, exchange] = key;
-  Send send{nodes_[opener].session, {}};
-  RemoteFrame* frame = send.message.mutable_remote();
-  frame->set_opener(opener);
-  frame->set_executor(executor);
-  frame->set_exchange(exchange);
-  *frame->mutable_reply() = std::move(reply);
+  Send send{nodes_[std::get<kOpener>(key)].session, {}};
+  *FrameOf(key, &send)->mutable_reply() = std::move(reply);
   return send;
+}
+
+RemoteFrame* Relay::FrameOf(const Key& key, Send* send) {
+  RemoteFrame* frame = send->message.mutable_remote();
+  frame->set_opener(std::get<kOpener>(key));
+  frame->set_executor(std::get<kExecutor>(key));
+  frame->set_exchange(std::get<kExchange>(key));
+  return frame;
 }
 
 Send Relay::Problem(const Key& key, const std::string& text) const {

@@ -2,6 +2,7 @@
 #ifndef MUSTER_RENDEZVOUS_RELAY_H_
 #define MUSTER_RENDEZVOUS_RELAY_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -29,8 +30,8 @@ class Relay {
   Outbox Left(SessionId session, const std::string& why);
 
  private:
-  // opener, executor, exchange
   using Key = std::tuple<uint32_t, uint32_t, uint64_t>;
+  static constexpr size_t kOpener = 0, kExecutor = 1, kExchange = 2;
 
   struct Node {
     SessionId session;
@@ -40,6 +41,8 @@ class Relay {
 
   Send ToExecutor(const Key& key, RemoteRequest request) const;
   Send ToOpener(const Key& key, RemoteReply reply) const;
+  // The frame of `send`, addressed, without its body.
+  static RemoteFrame* FrameOf(const Key& key, Send* send);
   Send Problem(const Key& key, const std::string& text) const;
 
   std::vector<Node> nodes_;  // by node rank

@@ -388,13 +388,13 @@ void NodeService::Execute(const RemoteFrame& frame) {
   const RemoteStart& start = frame.request().start();
   const std::string daemon =
       start.serves_job() ? DaemonIn(start.command()) : "";
-  Environment environment = ServiceEnvironment();
+  const Environment own = ServiceEnvironment();
+  Environment environment = own;
   for (const std::string& name : start.unset()) environment.erase(name);
   for (const Variable& variable : start.set()) {
     environment[variable.name()] = variable.value();
   }
   // Whatever the caller's are, these are this node's.
-  const Environment own = ServiceEnvironment();
   for (const char* name : {kSocketVariable, kProgramVariable, "TMPDIR"}) {
     environment[name] = own.at(name);
   }
