@@ -8,12 +8,13 @@
 #include <mutex>
 #include <string>
 
+#include "absl/synchronization/notification.h"
 #include "proto/collector.grpc.pb.h"
 
 namespace muster::streams {
 
 // The stream itself. gRPC's reactions only post to the loop, where everything
-// else happens. It keeps itself alive until OnDone.
+// else happens.
 class Delivery::Stream final
     : public grpc::ClientBidiReactor<muster::Delivery, Receipt>,
       public std::enable_shared_from_this<Stream> {
@@ -25,14 +26,16 @@ class Delivery::Stream final
         loop_(&loop) {}
 
   void Open() {
-    self_ = shared_from_this();
     stub_->async()->Deliver(&context_, this);
     AddHold();  // Send and Detach start operations outside of reactions
     StartRead(&receipt_);
     StartCall();
   }
 
-  // No callback comes after this.
+  // No callback comes after this. Waits until gRPC has let go of the stream:
+  // otherwise one of gRPC's threads might be the last to hold the channel, and
+  // where that is the last channel of the process, gRPC 1.51 makes the thread
+  // join itself and frees the queue under it.
   void Detach() {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
@@ -41,6 +44,7 @@ class Delivery::Stream final
     detached_ = true;
     context_.TryCancel();
     Close();
+    done_.WaitForNotification();
   }
 
   void Send(muster::Delivery message, size_t bytes) {
@@ -79,8 +83,8 @@ class Delivery::Stream final
     Post([this, ok] { WriteDone(ok); });
   }
   void OnDone(const grpc::Status& status) override {
-    const std::shared_ptr<Stream> self = std::move(self_);
     Post([this, status] { Done(status); });
+    done_.Notify();
   }
 
  private:
@@ -155,7 +159,7 @@ class Delivery::Stream final
   const std::unique_ptr<Collector::Stub> stub_;
   grpc::ClientContext context_;
   Receipt receipt_;
-  std::shared_ptr<Stream> self_;  // until OnDone
+  absl::Notification done_;  // OnDone is over
 
   // The loop's thread only.
   Callbacks callbacks_;

@@ -29,8 +29,8 @@ namespace muster::streams {
 // full: readers that were paused can go on, so that no worker waits.
 // Threads: the loop's only. Callbacks are posted to the loop: never inside a
 // call, never after destruction; they may destroy the Delivery.
-// Ownership: `loop` must outlive it; gRPC's part of it lives on by itself for
-// as long as gRPC needs it.
+// Ownership: `loop` must outlive it. Destruction waits until gRPC has let go of
+// the stream, which takes no network.
 class Delivery {
  public:
   // At this many queued bytes Full() becomes true, and below half of it false.

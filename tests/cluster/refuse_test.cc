@@ -1,5 +1,6 @@
 // Joins that must fail, soon and with a reason, while the job goes unharmed.
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -149,6 +150,11 @@ struct Difference {
   Flags flags;
   std::vector<std::string> command;
   std::string said;
+
+  // What CTest shows of it.
+  friend void PrintTo(const Difference& difference, std::ostream* out) {
+    *out << difference.name;
+  }
 };
 
 class OtherSettings : public Refuse,

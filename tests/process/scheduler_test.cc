@@ -1,6 +1,7 @@
 // The real program, started as a scheduler would start it.
 #include <map>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -137,6 +138,11 @@ struct Refusal {
   std::string name;
   Variables variables;
   std::string named;  // what the message has to name
+
+  // What CTest shows of it.
+  friend void PrintTo(const Refusal& refusal, std::ostream* out) {
+    *out << refusal.name;
+  }
 };
 
 class SchedulerRefusal : public Scheduler,

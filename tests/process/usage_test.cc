@@ -1,4 +1,5 @@
 // The command line: what is refused, how, and with which exit code.
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,11 @@ struct Mistake {
   std::string name;
   std::vector<std::string> words;
   std::string named;  // what the message has to name
+
+  // What CTest shows of it.
+  friend void PrintTo(const Mistake& mistake, std::ostream* out) {
+    *out << mistake.name;
+  }
 };
 
 class SingleMistake : public Usage,

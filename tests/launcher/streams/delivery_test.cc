@@ -60,6 +60,23 @@ struct Sender {
   std::unique_ptr<Delivery> delivery;
 };
 
+TEST(Delivery, LeavesNothingOfItsChannelToGrpcsThreads) {
+  TestServer server;
+  Loop loop;
+  for (int round = 0; round < 20; ++round) {
+    auto channel = server.Channel();
+    const std::weak_ptr<grpc::Channel> watched = channel;
+    Sender sender(loop, channel, Node(0, 1, 1));
+    channel.reset();
+    sender.delivery->Finish();
+    ASSERT_TRUE(loop.RunUntil([&] { return sender.IsSettled(); }));
+    sender.delivery.reset();
+    // What was posted meanwhile goes on the loop.
+    loop.context().poll();
+    ASSERT_TRUE(watched.expired()) << "in round " << round;
+  }
+}
+
 TEST(Delivery, CarriesEveryByteOfSeveralNodesAtOnce) {
   constexpr uint32_t kNodes = 6;
   TestServer server;
