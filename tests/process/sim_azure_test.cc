@@ -215,7 +215,10 @@ TEST_F(SimAzure, AnMpiProgramIsAWorldOfItsOwnInEachWorker) {
   }
   const std::vector<std::string> program = {
       python, "-c",
-      "import os; from mpi4py import MPI; world = MPI.COMM_WORLD; "
+      // Open MPI 4.1.4 gives up where two of them make its directory at once.
+      "import os, tempfile; "
+      "os.environ['OMPI_MCA_orte_tmpdir_base'] = tempfile.mkdtemp(); "
+      "from mpi4py import MPI; world = MPI.COMM_WORLD; "
       "print(world.Get_rank(), world.Get_size(), "
       "os.environ['OMPI_COMM_WORLD_RANK'], os.environ['RANK'])"};
   Run(Sim(TwoByTwo(), program));
@@ -232,7 +235,8 @@ TEST_F(SimAzure, AnMpiProgramIsAWorldOfItsOwnInEachWorker) {
        MusterArgv("run", {{"--nproc-per-node", "2"}}, program)) {
     argv.push_back(word);
   }
-  Subprocess outer({.argv = argv, .cwd = below.path()});
+  Subprocess outer(
+      {.argv = argv, .env = {{"TMPDIR", temp_.path()}}, .cwd = below.path()});
   EXPECT_EQ(outer.Wait(), Code(0)) << outer.Text();
   EXPECT_THAT(outer.Out(), HasSubstr("[0] 0 1 0 0\n"));
   EXPECT_THAT(outer.Out(), HasSubstr("[1] 0 1 1 1\n"));

@@ -311,12 +311,12 @@ TEST(Limits, RefuseMetadataOverTheSize) {
   TransportSettings settings;
   settings.max_metadata_bytes = 1 << 10;  // 8 KiB is also gRPC's default
   RealServer server(kPlain, settings);
-  const auto channel =
-      Dial("127.0.0.1", server.port(), kPlain, ChannelUse::kSession);
-  Client client(channel);
+  Client client(Dial("127.0.0.1", server.port(), kPlain, ChannelUse::kBulk));
   client.context().AddMetadata("key", std::string(2 << 10, 'x'));
   EXPECT_EQ(client.Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_TRUE(Call(channel).ok());
+  // A connection of its own: gRPC may close the one that carried too much.
+  EXPECT_TRUE(
+      Call(Dial("127.0.0.1", server.port(), kPlain, ChannelUse::kBulk)).ok());
 }
 
 TEST(Limits, HoldBackStreamsOverTheCount) {
