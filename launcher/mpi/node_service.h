@@ -5,12 +5,9 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
-#include <optional>
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -19,14 +16,16 @@
 #include "asio/io_context.hpp"
 #include "launcher/mpi/local_server.h"
 #include "launcher/mpi/mpirun.h"
+#include "launcher/mpi/node_directory.h"
+#include "launcher/mpi/rank_door.h"
+#include "launcher/mpi/remote_calls.h"
+#include "launcher/mpi/remote_commands.h"
 #include "launcher/mpi/service_command.h"
 #include "launcher/mpi/services.h"
 #include "proto/local.pb.h"
 #include "proto/rendezvous.pb.h"
 
 namespace muster::mpi {
-
-using Environment = std::map<std::string, std::string>;
 
 struct NodeServiceOptions {
   std::string run_id;
@@ -57,9 +56,8 @@ struct NodeServiceCallbacks {
 };
 
 // Job: see above. A rank's process is first a shim (rank_shim.h), which asks
-// for the rank to be started by the agent and ends as the rank has ended. But
-// how a rank has failed is told to the shims only after Release(), for mpirun
-// kills the others as soon as it knows.
+// for the rank to be started by the agent and ends as the rank has ended; when
+// it hears of that is rank_door.h's to decide.
 // Life cycle: Start; Release() once all ranks of the job have ended, then
 // on_idle. Destruction removes the directory; processes are the keeper's.
 // Threads: the loop's only. Ownership: the loop must outlive this.
@@ -80,61 +78,44 @@ class NodeService {
   // and mpirun needs seconds to notice that.
   void Release(bool failed);
 
-  // A directory of this node's own, for what Open MPI keeps in memory. Two
-  // nodes on one host must not share it.
-  const std::string& directory() const { return directory_; }
+  // Where Open MPI keeps its files; see node_directory.h.
+  const std::string& directory() const { return directory_->path(); }
 
  private:
-  // One `muster rsh` of this node.
-  struct Opening {
-    LocalServer::Peer peer;
-    uint32_t executor;
-  };
-  // A command that runs here for somebody else: by opener and exchange.
-  using Execution = std::pair<uint32_t, uint64_t>;
-
   NodeService(asio::io_context& loop, ServiceKeeper keeper,
-              NodeServiceOptions options, NodeServiceCallbacks callbacks);
-  absl::Status Open();
-  Environment ServiceEnvironment() const;
+              NodeServiceOptions options,
+              std::unique_ptr<NodeDirectory> directory,
+              const std::string& socket_name, NodeServiceCallbacks callbacks);
+
+  absl::Status Listen(const std::string& socket_name);
   void StartMpirun();
   void GotLines(absl::string_view bytes);
-
   void GotRequest(LocalServer::Peer peer, const LocalRequest& request);
-  void PeerClosed(LocalServer::Peer peer);
-  RemoteFrame FrameFor(uint64_t exchange, const Opening& opening) const;
-  void OpenRemote(LocalServer::Peer peer, const RemoteOpen& open);
   void StartRank(LocalServer::Peer peer, const RankStart& start);
-  void Refuse(LocalServer::Peer peer, const std::string& why);
-  void TellShim(LocalServer::Peer peer, const muster::RankEnded& status);
-
-  void Execute(const RemoteFrame& frame);
+  void OpenRemote(LocalServer::Peer peer, const RemoteOpen& open);
+  // The reply is the last.
+  void Conclude(LocalServer::Peer peer, const LocalReply& reply);
+  void Refuse(LocalServer::Peer peer, const absl::Status& why);
+  void Tell(const RankDoor::Answer& answer);
+  void Send(std::vector<RemoteFrame> frames);
   void ServiceOver(uint32_t id);
-  uint32_t NextId() { return next_id_++; }
 
   asio::io_context& loop_;
   const ServiceKeeper keeper_;
   const NodeServiceOptions options_;
   const NodeServiceCallbacks callbacks_;
-  std::string directory_;
-  std::string socket_name_;
+  const std::unique_ptr<NodeDirectory> directory_;
+  const Environment environment_;  // of this node's services
+  RankDoor door_;
+  RemoteCalls calls_;
+  RemoteCommands commands_;
   std::unique_ptr<LocalServer> server_;
   uint32_t next_id_ = kFirstServiceId;
-  uint64_t last_exchange_ = 0;
-  std::map<uint64_t, Opening> openings_;  // by exchange
-  std::map<Execution, std::unique_ptr<ServiceCommand>> executions_;
   std::unique_ptr<ServiceCommand> mpirun_;
   std::string mpirun_line_;
-  struct Rank {
-    LocalServer::Peer peer = 0;
-    std::optional<muster::RankEnded> ended;
-  };
-  std::map<uint32_t, Rank> ranks_;  // those whose shims have come
   // Processes that have not ended: mpirun, and daemons for other nodes.
   std::set<uint32_t> services_;
-  bool closed_ = false;
   bool released_ = false;
-  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace muster::mpi

@@ -7,10 +7,21 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <string>
 
 #include "launcher/process/keeper_client.h"
+#include "proto/rendezvous.pb.h"
 
 namespace muster::mpi {
+
+using Environment = std::map<std::string, std::string>;
+
+// Where a service finds this very executable.
+inline constexpr char kProgramVariable[] = "MUSTER_PROGRAM";
+
+// Tells the job's own mpirun from one that a user runs beside it.
+inline constexpr char kLauncherVariable[] = "MUSTER_LAUNCHER";
 
 // How a process beside the workers is started and signalled: by the keeper, of
 // which somebody else is the owner.
@@ -36,6 +47,12 @@ inline constexpr size_t RemoteCost(size_t bytes) {
 // How long the output of a remote command is awaited after its end, where
 // something that it has started holds its pipes.
 inline constexpr std::chrono::milliseconds kRemoteDrain{500};
+
+// What the coordinator is told of a service's end; pid 0 for one that could not
+// be started.
+ServiceEnded EndOfService(const std::string& name, pid_t pid,
+                          process::ExitStatus status,
+                          const std::string& stderr_tail);
 
 }  // namespace muster::mpi
 
