@@ -11,16 +11,19 @@
 #include "asio/io_context.hpp"
 #include "asio/signal_set.hpp"
 #include "asio/steady_timer.hpp"
+#include "env/frameworks/placement.h"
 #include "env/frameworks/variables.h"
 #include "launcher/host.h"
 #include "launcher/job_temp.h"
 #include "launcher/mpi/node_service.h"
+#include "launcher/mpi/probe.h"
 #include "launcher/node.h"
 #include "launcher/node_output.h"
 #include "launcher/process/keeper.h"
 #include "launcher/task_ports.h"
 #include "launcher/worker_group.h"
 #include "rendezvous/credentials.h"
+#include "rendezvous/hosting.h"
 #include "rendezvous/joiner.h"
 #include "rendezvous/liveness.h"
 #include "rendezvous/name_wait.h"
@@ -72,7 +75,7 @@ class Agent {
 
   // Locating and joining: agent_join.cc.
   void Locate();
-  void LocateByDns();
+  void LocateByDns(rendezvous::HostingQuestion question);
   // `nodes` as in NameWaitOptions.
   void AwaitName(const std::string& host, uint32_t nodes,
                  std::function<void(std::vector<std::string>)> on_resolved);
@@ -104,6 +107,8 @@ class Agent {
   void StopWorkers(std::chrono::milliseconds grace);
   void WorkersEnded();
   int TakeMasterPort();
+  // By which the others know this node.
+  const std::string& OwnAddress() const;
 
   // A job that mpirun starts: agent_mpi.cc.
   bool is_mpi() const { return spec_.agreement().framework() == FRAMEWORK_MPI; }
@@ -140,10 +145,11 @@ class Agent {
   std::optional<Node> node_;
   std::unique_ptr<WorkerGroup> workers_;
   std::string interface_;  // over which this node reaches the others
-  std::string own_address_;
-  std::unique_ptr<mpi::ServiceCommand> mpi_probe_;
+  std::unique_ptr<mpi::Probe> mpi_probe_;  // while it runs
   mpi::Version mpi_version_;
   std::unique_ptr<mpi::NodeService> mpi_;  // from RUNNING on
+  std::vector<env::Placement> places_;     // under mpirun, by local rank
+  bool oversubscribed_ = false;            // more ranks here than processors
   asio::steady_timer services_end_;
   bool stopping_ = false;
   std::unique_ptr<Host> host_;

@@ -22,7 +22,7 @@ void Agent::Locate() {
       .endpoint_host = spec_.endpoint_host(),
       .is_local = [](const std::string& a) { return env::IsLocalAddress(a); }};
   if (question.max_nodes > 1 && !spec_.host_dns().empty()) {
-    LocateByDns();
+    LocateByDns(std::move(question));
     return;
   }
   if (spec_.has_node_rank()) question.node_rank = spec_.node_rank();
@@ -39,21 +39,18 @@ void Agent::Locate() {
 }
 
 // The node with the smallest address hosts, whichever rank it has.
-void Agent::LocateByDns() {
+void Agent::LocateByDns(rendezvous::HostingQuestion question) {
   AwaitName(spec_.host_dns(), spec_.agreement().max_nodes(),
-            [this](const std::vector<std::string>& addresses) {
+            [this, question = std::move(question)](
+                const std::vector<std::string>& addresses) mutable {
               spec_.set_endpoint_host(addresses[0]);
               spdlog::info(
                   "{} has the addresses of all {} nodes; meeting at "
                   "{}:{}",
                   spec_.host_dns(), addresses.size(), addresses[0],
                   spec_.endpoint_port());
-              Decide(rendezvous::DecideHosting(
-                  {.max_nodes = spec_.agreement().max_nodes(),
-                   .endpoint_host = spec_.endpoint_host(),
-                   .is_local = [](const std::string& a) {
-                     return env::IsLocalAddress(a);
-                   }}));
+              question.endpoint_host = addresses[0];
+              Decide(rendezvous::DecideHosting(question));
             });
 }
 

@@ -1,9 +1,5 @@
 // The agent's part in a job that mpirun starts.
-#include <fcntl.h>
-
 #include <algorithm>
-#include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -18,20 +14,19 @@
 #include "launcher/agent.h"
 #include "launcher/exit_codes.h"
 #include "launcher/log.h"
-#include "launcher/process/spawn.h"
 #include "launcher/text.h"
 #include "launcher/worker_plan.h"
 
 namespace muster::launcher {
 namespace {
 
+using std::chrono::milliseconds;
+
 // After the coordinator's release; what does not end by itself is ended then.
 constexpr std::chrono::seconds kServicesEnd{5};
 
 // `mpirun --version` needs milliseconds; a file system that hangs, for ever.
 constexpr std::chrono::seconds kProbePatience{20};
-
-constexpr uint32_t kProbeId = mpi::kFirstServiceId - 1;
 
 // Where Open MPI's shared memory belongs to one node of the job, and how one
 // rank copies from another: the kernel lets no unrelated process do it
@@ -42,11 +37,6 @@ constexpr char kVaderCopy[] = "OMPI_MCA_btl_vader_single_copy_mechanism";
 // A rank that waits spins, which starves the others where ranks are more than
 // processors. mpirun looks only at its own node's slots.
 constexpr char kYield[] = "OMPI_MCA_mpi_yield_when_idle";
-
-std::string ValueOf(const env::Variables& variables, const std::string& name) {
-  const auto found = variables.find(name);
-  return found == variables.end() ? "" : found->second;
-}
 
 // "10.0.0.0/24" when all nodes are in the network of this one; else "".
 std::string CommonNetwork(const std::string& own_address,
@@ -78,8 +68,8 @@ env::Variables Agent::ServiceVariables() const {
   });
   // What an outer mpirun has set describes another job.
   env::EraseMpiProcess(&variables);
-  for (const Variable& variable : spec_.worker_env()) {
-    variables[variable.name()] = variable.value();
+  for (const auto& [name, value] : UserVariables(spec_)) {
+    variables[name] = value;
   }
   return variables;
 }
@@ -97,63 +87,37 @@ mpi::ServiceKeeper Agent::ServiceKeeper() {
 
 void Agent::LookForMpi(std::function<void()> next) {
   node_->mpi.emplace();
-  const env::Variables variables = ServiceVariables();
-  const std::string path = ValueOf(variables, "PATH");
-  const auto problem = [this](int exit_code, const std::string& text) {
-    node_->problem = text;
-    node_->problem_exit_code = exit_code;
-  };
-  const auto missing = [=](const std::string& program) {
-    problem(kNotFound,
-            absl::StrCat(program, " was not found in PATH (", path,
-                         "); install Open MPI, or add its bin directory"));
-  };
-  if (process::FindProgram("mpirun", path, AT_FDCWD).error != 0) {
-    missing("mpirun");
-    return next();
-  }
-  auto output = std::make_shared<std::string>();
-  mpi_probe_ = std::make_unique<mpi::ServiceCommand>(
-      loop_, ServiceKeeper(), kProbeId,
-      mpi::ServiceCommand::Callbacks{
-          .on_reply =
-              [=, this](const RemoteReply& reply) {
-                if (reply.has_output()) *output += reply.output().data();
-                if (!reply.has_end()) return;
-                services_end_.cancel();
-                if (reply.end().has_signal()) {
-                  problem(kConfig,
-                          "`mpirun --version` did not answer; try it on this "
-                          "node");
-                  return next();
-                }
-                const absl::StatusOr<mpi::Version> version =
-                    mpi::ParseVersion(*output);
-                if (!version.ok()) {
-                  problem(kConfig, std::string(version.status().message()));
-                } else if (process::FindProgram(version->daemon(), path,
-                                                AT_FDCWD)
-                               .error != 0) {
-                  missing(version->daemon());
-                } else {
-                  mpi_version_ = *version;
-                  node_->mpi->set_version(version->text);
-                }
-                next();
-              },
-          .on_exited = [](pid_t, process::ExitStatus, const std::string&) {}});
-  process::SpawnRequest request;
-  request.argv = {"mpirun", "--version"};
-  request.env.assign(variables.begin(), variables.end());
-  mpi_probe_->Start(std::move(request));
-  services_end_.expires_after(std::min<std::chrono::milliseconds>(
-      kProbePatience, std::chrono::milliseconds(spec_.join_timeout_ms())));
-  services_end_.async_wait([this](asio::error_code error) {
-    if (!error) workers_->SignalService(kProbeId, SIGKILL);
-  });
+  mpi_probe_ = std::make_unique<mpi::Probe>(
+      loop_, ServiceKeeper(), ServiceVariables(),
+      [this,
+       next = std::move(next)](const absl::StatusOr<mpi::Version>& found) {
+        const auto done = std::move(mpi_probe_);
+        if (found.ok()) {
+          mpi_version_ = *found;
+          node_->mpi->set_version(found->text);
+        } else {
+          node_->problem = std::string(found.status().message());
+          node_->problem_exit_code =
+              absl::IsNotFound(found.status()) ? kNotFound : kConfig;
+        }
+        next();
+      });
+  mpi_probe_->Start(std::min<milliseconds>(
+      kProbePatience, milliseconds(spec_.join_timeout_ms())));
 }
 
 void Agent::StartMpi() {
+  absl::StatusOr<std::vector<env::Placement>> places =
+      PlaceWorkers(spec_, *node_, assignment_, interface_,
+                   job_temp_ ? job_temp_->path() : "");
+  if (!places.ok()) {
+    FailNode(std::string(places.status().message()));
+    WorkersGone({});
+    return;
+  }
+  places_ = *std::move(places);
+  oversubscribed_ = RanksOnThisHost(assignment_) >
+                    static_cast<uint32_t>(env::UsableProcessors());
   mpi::NodeServiceOptions options;
   options.run_id = assignment_.run_id();
   options.node_rank = assignment_.node_rank();
@@ -161,7 +125,7 @@ void Agent::StartMpi() {
   options.first_rank = assignment_.first_rank();
   options.workers = node_->workers;
   options.version = mpi_version_;
-  options.network = CommonNetwork(own_address_, assignment_);
+  options.network = CommonNetwork(OwnAddress(), assignment_);
   options.mpirun_arguments.assign(spec_.agreement().mpi_arguments().begin(),
                                   spec_.agreement().mpi_arguments().end());
   options.environment = ServiceVariables();
@@ -212,18 +176,11 @@ void Agent::StartRank(const RankStart& start) {
   if (directory != inherited_.end()) variables.insert(*directory);
   variables.emplace(kVaderDirectory, mpi_->directory());
   variables.emplace(kVaderCopy, "none");
-  if (RanksOnThisHost(assignment_) >
-      static_cast<uint32_t>(env::UsableProcessors())) {
-    variables.emplace(kYield, "1");
-  }
+  if (oversubscribed_) variables.emplace(kYield, "1");
 
   const uint32_t local_rank = start.rank() - assignment_.first_rank();
-  const absl::StatusOr<std::vector<env::Placement>> places =
-      PlaceWorkers(spec_, *node_, assignment_, interface_,
-                   job_temp_ ? job_temp_->path() : "");
   absl::StatusOr<WorkerPlan> plan =
-      places.ok() ? PlanWorker(spec_, places->at(local_rank), variables)
-                  : places.status();
+      PlanWorker(spec_, places_.at(local_rank), variables);
   if (!plan.ok()) {
     FailNode(std::string(plan.status().message()));
     return;

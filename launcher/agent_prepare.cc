@@ -1,7 +1,6 @@
 // The agent between its assignment and the start of its workers.
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"

@@ -116,10 +116,7 @@ void Agent::StartWorkers() {
       StartText(assignment,
                 is_mpi() ? absl::StrCat("Open MPI ", mpi_version_.text)
                          : absl::StrCat("backend ", BackendOf(spec_, *node_))));
-  own_address_ = assignment.node_rank() == 0
-                     ? assignment.master_address()
-                     : MakeHello(spec_, *node_, reached_).node().address();
-  interface_ = env::InterfaceOf(own_address_).value_or("");
+  interface_ = env::InterfaceOf(OwnAddress()).value_or("");
 
   Introduction introduction;
   introduction.set_run_id(assignment.run_id());
@@ -162,6 +159,10 @@ void Agent::StartWorkers() {
     workers_->Start(*std::move(plans), TakeMasterPort(),
                     task_ports_ ? task_ports_->Release() : std::vector<int>());
   }
+}
+
+const std::string& Agent::OwnAddress() const {
+  return assignment_.peers(static_cast<int>(assignment_.node_rank())).address();
 }
 
 // For the start of the first worker of this node; -1 where rank 0 is not here.
