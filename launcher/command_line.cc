@@ -61,7 +61,7 @@ class JobParser {
     const bool has_separator = separator != arguments.end();
     ScannedFlags scanned =
         ScanFlags({arguments.begin(), separator}, command_, has_separator);
-    if (scanned.help) return {PrintCommand{CommandHelp(command_)}, {}, {}};
+    if (scanned.help) return {PrintCommand{CommandHelp(command_)}};
     mistakes_ = std::move(scanned.mistakes);
     facts_.unread = std::move(scanned.without_value);
 
@@ -260,15 +260,15 @@ class JobParser {
 };
 
 CommandLine Print(std::string text, int exit_code = kSuccess) {
-  return {PrintCommand{std::move(text), exit_code}, {}, {}};
+  return {PrintCommand{std::move(text), exit_code}};
 }
 
 CommandLine Wrong(std::string mistake) {
-  return {UsageErrors{{std::move(mistake)}, "muster --help"}, {}, {}};
+  return {UsageErrors{{std::move(mistake)}, "muster --help"}};
 }
 
 CommandLine ParseToken(const Strings& arguments) {
-  if (arguments.empty()) return {TokenCommand{}, {}, {}};
+  if (arguments.empty()) return {TokenCommand{}};
   if (arguments[0] == "--help" || arguments[0] == "-h") {
     return Print(TokenHelp());
   }
@@ -349,7 +349,7 @@ CommandLine ParseCommandLine(const Strings& arguments,
   }
   if (first == "token") return ParseToken(rest);
   if (first == "rsh") return ParseRsh(rest);
-  if (first == "mpi-rank") return {RankShimCommand{}, {}, {}};
+  if (first == "mpi-rank") return {RankShimCommand{}};
   if (first == "run") return JobParser(Command::kRun, surroundings).Parse(rest);
   if (first == "sim") return JobParser(Command::kSim, surroundings).Parse(rest);
   if (first == "env") return JobParser(Command::kEnv, surroundings).Parse(rest);

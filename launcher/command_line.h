@@ -89,11 +89,11 @@ struct CommandLine {
   std::variant<RunCommand, SimCommand, EnvCommand, TokenCommand, RshCommand,
                RankShimCommand, PrintCommand, UsageErrors>
       command;
-  std::vector<std::string> warnings;  // a line each, for stderr
+  std::vector<std::string> warnings = {};  // a line each, for stderr
   // For each flag that is not left to its default, by its name without dashes,
   // where its value comes from: "--nnodes 4", "MUSTER_NNODES=4" or
   // "SLURM_STEP_NUM_NODES=4". Printable.
-  std::map<std::string, std::string> sources;
+  std::map<std::string, std::string> sources = {};
 };
 
 // Reads `arguments` (argv without the program's name); what they and MUSTER_*

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "launcher/text.h"
 #include "rendezvous/task_layout.h"
 
 namespace muster::launcher {
@@ -83,9 +84,9 @@ class Checker {
     const uint32_t nodes = spec_.agreement().max_nodes();
     if (Read({"nnodes"}) && spec_.has_node_rank() &&
         spec_.node_rank() >= nodes) {
-      mistakes_.push_back(absl::StrCat(
-          "--node-rank ", spec_.node_rank(), ": must be less than the ", nodes,
-          nodes == 1 ? " node" : " nodes", " of --nnodes"));
+      mistakes_.push_back(absl::StrCat("--node-rank ", spec_.node_rank(),
+                                       ": must be less than the ",
+                                       Count(nodes, "node"), " of --nnodes"));
     }
   }
 
@@ -180,10 +181,10 @@ class Checker {
     const bool counted = spec_.workers_per_node() == WORKERS_PER_NODE_COUNT;
     const uint32_t per_node = counted ? spec_.worker_count() : 1;
     if (counted && tasks.workers() > uint64_t{nodes} * per_node) {
-      mistakes_.push_back(absl::StrCat(
-          "--worker-count ", tasks.workers(), ": more than --nproc-per-node ",
-          per_node, " allows on ", nodes, nodes == 1 ? " node" : " nodes",
-          "; leave one of the two out"));
+      mistakes_.push_back(
+          absl::StrCat("--worker-count ", tasks.workers(),
+                       ": more than --nproc-per-node ", per_node, " allows on ",
+                       Count(nodes, "node"), "; leave one of the two out"));
       return;
     }
     const absl::StatusOr<rendezvous::TaskLayout> layout =

@@ -3,6 +3,7 @@
 #define MUSTER_LAUNCHER_JOB_TEMP_H_
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"

@@ -225,11 +225,11 @@ int Main(int argc, char** argv) {
   if (const auto* rsh = std::get_if<RshCommand>(&line.command)) {
     return mpi::RunRsh(rsh->host, rsh->words,
                        {.agent = AgentSocket(),
-                        .environment = environ,
+                        .environment = env::ParseEnvironment(environ),
                         .working_directory = CurrentDirectory()});
   }
   if (std::holds_alternative<RankShimCommand>(line.command)) {
-    return mpi::RunRankShim(AgentSocket(), environ);
+    return mpi::RunRankShim(AgentSocket(), env::ParseEnvironment(environ));
   }
 
   if (CurrentDirectory().empty()) {

@@ -25,10 +25,6 @@ constexpr int kTailLines = 20;
 constexpr size_t kRankRanges = 6;
 constexpr char kMaybeMemory[] = ", possibly the out-of-memory killer";
 
-std::string Count(uint32_t count, absl::string_view noun) {
-  return absl::StrCat(count, " ", noun, count == 1 ? "" : "s");
-}
-
 std::string Bytes(uint64_t bytes) {
   if (bytes < 1000) return absl::StrCat(bytes, " bytes");
   const char* const units[] = {"kB", "MB", "GB", "TB", "PB", "EB"};

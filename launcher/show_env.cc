@@ -1,7 +1,6 @@
 #include "launcher/show_env.h"
 
 #include <algorithm>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
@@ -14,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "launcher/text.h"
+#include "rendezvous/agreement.h"
 
 namespace muster::launcher {
 namespace {
@@ -136,22 +136,14 @@ absl::StatusOr<Survey> SurveyOf(const JobPlan& plan) {
   return survey;
 }
 
-std::string FrameworkWord(const JobPlan& plan) {
-  const std::string name = Framework_Name(plan.spec().agreement().framework());
-  return absl::AsciiStrToLower(name.substr(name.find('_') + 1));
-}
-
-std::string Count(size_t count, absl::string_view what) {
-  return absl::StrCat(count, " ", what, count == 1 ? "" : "s");
-}
-
 void WriteHead(const JobPlan& plan, const Decisions& decisions,
                const std::vector<Placeholder>& placeholders,
                const Writer& write) {
   const Agreement& agreement = plan.spec().agreement();
   write(absl::StrCat(Count(plan.nodes(), "node"), ", ",
                      Count(plan.world_size(), "rank"), ", framework ",
-                     FrameworkWord(plan), "; nothing was started\n"));
+                     rendezvous::FrameworkName(plan.spec().agreement()),
+                     "; nothing was started\n"));
   for (const auto& [flag, source] : decisions) {
     write(absl::StrFormat("  %-16s from %s\n", flag, Printable(source)));
   }
@@ -230,13 +222,14 @@ absl::Status ShowAsJson(const JobPlan& plan, const Decisions& decisions,
   const auto dump = [](const Json& json) {
     return json.dump(2, ' ', false, Json::error_handler_t::replace);
   };
-  Json head = {{"muster_version", plan.spec().agreement().muster_version()},
-               {"framework", FrameworkWord(plan)},
-               {"nodes", plan.nodes()},
-               {"world_size", plan.world_size()},
-               {"gpus_per_node", plan.model().gpus.size()},
-               {"decided_by", Json::object()},
-               {"placeholders", Json::object()}};
+  Json head = {
+      {"muster_version", plan.spec().agreement().muster_version()},
+      {"framework", rendezvous::FrameworkName(plan.spec().agreement())},
+      {"nodes", plan.nodes()},
+      {"world_size", plan.world_size()},
+      {"gpus_per_node", plan.model().gpus.size()},
+      {"decided_by", Json::object()},
+      {"placeholders", Json::object()}};
   for (const auto& [flag, source] : decisions) {
     head["decided_by"][flag] = source;
   }

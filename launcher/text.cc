@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
 namespace muster::launcher {
@@ -61,6 +62,10 @@ std::string Printable(absl::string_view text) {
     text.remove_prefix(length);
   }
   return shown;
+}
+
+std::string Count(uint64_t count, absl::string_view noun) {
+  return absl::StrCat(count, " ", noun, count == 1 ? "" : "s");
 }
 
 }  // namespace muster::launcher

@@ -2,6 +2,7 @@
 #ifndef MUSTER_LAUNCHER_TEXT_H_
 #define MUSTER_LAUNCHER_TEXT_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -13,6 +14,9 @@ bool IsUtf8(absl::string_view text);
 // `text` without anything that a terminal would act on: control characters
 // and bytes that are not UTF-8 become \xNN. Tabs stay.
 std::string Printable(absl::string_view text);
+
+// "1 node", "2 nodes".
+std::string Count(uint64_t count, absl::string_view noun);
 
 }  // namespace muster::launcher
 

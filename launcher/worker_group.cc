@@ -168,11 +168,7 @@ void WorkerGroup::Exited(uint32_t rank, pid_t pid, process::ExitStatus status) {
   WorkerExited event;
   event.set_rank(rank);
   event.set_pid(pid);
-  if (status.signaled()) {
-    event.set_signal(status.signal());
-  } else {
-    event.set_exit_code(status.code());
-  }
+  process::SetEnd(status, &event);
   event.set_stderr_tail(std::string(worker.tail.bytes()));
   callbacks_.on_exited(event);
   Ended(rank);

@@ -13,11 +13,6 @@ std::string NodeCount(const Agreement& a) {
   return absl::StrCat(a.min_nodes(), ":", a.max_nodes());
 }
 
-std::string FrameworkName(const Agreement& a) {
-  const std::string name = Framework_Name(a.framework());
-  return absl::AsciiStrToLower(name.substr(name.find('_') + 1));
-}
-
 std::string TaskCount(uint32_t count) {
   return count == 0 ? "not set" : absl::StrCat(count);
 }
@@ -32,6 +27,11 @@ std::string Text(const std::string& value) {
 }
 
 }  // namespace
+
+std::string FrameworkName(const Agreement& agreement) {
+  const std::string name = Framework_Name(agreement.framework());
+  return absl::AsciiStrToLower(name.substr(name.find('_') + 1));
+}
 
 std::vector<std::string> Differences(const Agreement& theirs,
                                      const std::string& their_host,

@@ -9,6 +9,9 @@
 
 namespace muster::rendezvous {
 
+// As --framework takes it: "pytorch".
+std::string FrameworkName(const Agreement& agreement);
+
 // One sentence per setting that differs, such as "--nnodes is 3 on node7 and 2
 // on node0"; empty when they agree.
 std::vector<std::string> Differences(const Agreement& theirs,

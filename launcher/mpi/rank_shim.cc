@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -23,21 +24,19 @@ int Complain(const std::string& text) {
   return 1;
 }
 
-RankStart MakeStart(const char* const* environment, bool* has_rank) {
+// Nothing where Open MPI has set no rank.
+std::optional<RankStart> MakeStart(const Environment& environment) {
+  const auto found = environment.find(kRank);
+  uint32_t rank = 0;
+  if (found == environment.end() || !absl::SimpleAtoi(found->second, &rank)) {
+    return std::nullopt;
+  }
   RankStart start;
-  for (; *environment; ++environment) {
-    const std::string text = *environment;
-    const size_t equals = text.find('=');
-    if (equals == 0 || equals == std::string::npos) continue;
+  start.set_rank(rank);
+  for (const auto& [name, value] : environment) {
     Variable* variable = start.add_environment();
-    variable->set_name(text.substr(0, equals));
-    variable->set_value(text.substr(equals + 1));
-    uint32_t rank = 0;
-    if (variable->name() == kRank &&
-        absl::SimpleAtoi(variable->value(), &rank)) {
-      start.set_rank(rank);
-      *has_rank = true;
-    }
+    variable->set_name(name);
+    variable->set_value(value);
   }
   cpu_set_t processors;
   if (sched_getaffinity(0, sizeof processors, &processors) == 0) {
@@ -59,14 +58,14 @@ RankStart MakeStart(const char* const* environment, bool* has_rank) {
 
 }  // namespace
 
-int RunRankShim(const std::string& agent, const char* const* environment) {
-  LocalRequest request;
-  bool has_rank = false;
-  *request.mutable_rank() = MakeStart(environment, &has_rank);
-  if (!has_rank) {
+int RunRankShim(const std::string& agent, const Environment& environment) {
+  std::optional<RankStart> start = MakeStart(environment);
+  if (!start) {
     return Complain("mpi-rank: for mpirun alone, which sets " +
                     std::string(kRank));
   }
+  LocalRequest request;
+  *request.mutable_rank() = *std::move(start);
   absl::StatusOr<process::UniqueFd> socket = ConnectToAgent(agent);
   if (!socket.ok()) return Complain(std::string(socket.status().message()));
   AgentLine line(*std::move(socket));

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "launcher/mpi/services.h"
+
 namespace muster::mpi {
 
 // Has the agent start the rank whose variables Open MPI has set, waits, and
@@ -13,7 +15,7 @@ namespace muster::mpi {
 //
 // Never returns where the rank died of a signal. 1 when the agent refuses or is
 // gone; the reason is on stderr.
-int RunRankShim(const std::string& agent, const char* const* environment);
+int RunRankShim(const std::string& agent, const Environment& environment);
 
 }  // namespace muster::mpi
 

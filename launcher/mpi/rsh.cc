@@ -14,7 +14,6 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "launcher/mpi/local_socket.h"
-#include "launcher/mpi/services.h"
 #include "proto/local.pb.h"
 
 namespace muster::mpi {
@@ -52,13 +51,10 @@ RemoteOpen MakeOpen(const std::string& host,
   open.set_host(host);
   open.mutable_start()->set_command(absl::StrJoin(words, " "));
   open.mutable_start()->set_working_directory(surroundings.working_directory);
-  for (const char* const* entry = surroundings.environment; *entry; ++entry) {
-    const std::string text = *entry;
-    const size_t equals = text.find('=');
-    if (equals == 0 || equals == std::string::npos) continue;
+  for (const auto& [name, value] : surroundings.environment) {
     Variable* variable = open.mutable_start()->add_set();
-    variable->set_name(text.substr(0, equals));
-    variable->set_value(text.substr(equals + 1));
+    variable->set_name(name);
+    variable->set_value(value);
   }
   return open;
 }

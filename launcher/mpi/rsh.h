@@ -5,12 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "launcher/mpi/services.h"
+
 namespace muster::mpi {
 
 // What the process finds around it.
 struct RshSurroundings {
-  std::string agent;                    // MUSTER_AGENT_SOCKET; may be ""
-  const char* const* environment = {};  // ended by nullptr
+  std::string agent;  // MUSTER_AGENT_SOCKET; may be ""
+  Environment environment;
   std::string working_directory;
 };
 

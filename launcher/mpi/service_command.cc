@@ -1,5 +1,7 @@
 #include "launcher/mpi/service_command.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 #include <utility>
@@ -103,11 +105,15 @@ void ServiceCommand::Exited(process::ExitStatus status) {
   status_ = status;
   callbacks_.on_exited(pid_, status, std::string(tail_.bytes()));
   if (!*alive) return;
+  AwaitDrain();
+  MaybeEnd();
+}
+
+void ServiceCommand::AwaitDrain() {
   drain_.expires_after(kRemoteDrain);
-  drain_.async_wait([this, alive](asio::error_code error) {
+  drain_.async_wait([this, alive = alive_](asio::error_code error) {
     if (*alive && !error) Abandon();
   });
-  MaybeEnd();
 }
 
 std::unique_ptr<streams::PipeReader> ServiceCommand::Read(bool is_stderr,
@@ -155,13 +161,7 @@ void ServiceCommand::OutputEnded() {
 
 // While the window is full the reader on the other side is merely slow.
 void ServiceCommand::Abandon() {
-  if (paused_) {
-    drain_.expires_after(kRemoteDrain);
-    drain_.async_wait([this, alive = alive_](asio::error_code error) {
-      if (*alive && !error) Abandon();
-    });
-    return;
-  }
+  if (paused_) return AwaitDrain();
   const auto alive = alive_;
   out_->Abandon();
   if (*alive) err_->Abandon();
@@ -171,11 +171,7 @@ void ServiceCommand::MaybeEnd() {
   if (!status_ || open_pipes_ > 0) return;
   drain_.cancel();
   RemoteReply reply;
-  if (status_->signaled()) {
-    reply.mutable_end()->set_signal(status_->signal());
-  } else {
-    reply.mutable_end()->set_exit_code(status_->code());
-  }
+  process::SetEnd(*status_, reply.mutable_end());
   callbacks_.on_reply(std::move(reply));
 }
 

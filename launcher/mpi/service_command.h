@@ -52,6 +52,7 @@ class ServiceCommand {
   std::unique_ptr<streams::PipeReader> Read(bool is_stderr, int fd);
   void GotOutput(bool is_stderr, absl::string_view bytes);
   void OutputEnded();
+  void AwaitDrain();
   void Abandon();
   void WriteInput();
   void InputTaken();

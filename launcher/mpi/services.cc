@@ -8,11 +8,7 @@ ServiceEnded EndOfService(const std::string& name, pid_t pid,
   ServiceEnded event;
   event.set_name(name);
   event.set_pid(pid);
-  if (status.signaled()) {
-    event.set_signal(status.signal());
-  } else {
-    event.set_exit_code(status.code());
-  }
+  process::SetEnd(status, &event);
   event.set_stderr_tail(stderr_tail);
   return event;
 }

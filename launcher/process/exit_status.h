@@ -54,6 +54,16 @@ class ExitStatus {
   int value_;
 };
 
+// Writes `status` into a message that has either an exit_code or a signal.
+template <typename Message>
+void SetEnd(const ExitStatus& status, Message* message) {
+  if (status.signaled()) {
+    message->set_signal(status.signal());
+  } else {
+    message->set_exit_code(status.code());
+  }
+}
+
 }  // namespace muster::process
 
 #endif  // MUSTER_LAUNCHER_PROCESS_EXIT_STATUS_H_

@@ -184,10 +184,9 @@ void KeeperLoop::HandleSpawn(SpawnRequest request, bool fds_lost) {
 }
 
 void KeeperLoop::HandleSignal(const SignalMessage& message) {
+  if (message.id == kAllWorkers) return SignalWorkers(message.signo);
   for (const auto& [pid, worker] : workers_) {
-    if (message.id == kAllWorkers ? !worker.service : message.id == worker.id) {
-      SignalGroup(pid, message.signo);
-    }
+    if (message.id == worker.id) SignalGroup(pid, message.signo);
   }
 }
 

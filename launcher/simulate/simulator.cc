@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "launcher/command_line.h"
+#include "launcher/endpoint.h"
 #include "launcher/exit_codes.h"
 #include "launcher/process/reaping.h"
 #include "launcher/run_id.h"
@@ -17,8 +18,6 @@
 
 namespace muster::simulate {
 namespace {
-
-constexpr uint16_t kPort = 29400;
 
 bool IsForPeople(absl::string_view line) {
   return !absl::StartsWith(line, "muster ") ||
@@ -123,7 +122,8 @@ void Simulator::CompleteSpec() {
 // Finds addresses for the nodes and makes their directories.
 absl::Status Simulator::MakePlaces() {
   const uint32_t nodes = spec_.agreement().max_nodes();
-  const absl::StatusOr<uint32_t> base = FindLoopbackBase(nodes, kPort);
+  const absl::StatusOr<uint32_t> base =
+      FindLoopbackBase(nodes, launcher::kDefaultPort);
   if (!base.ok()) return base.status();
   base_address_ = *base;
   nodes_directory_ =
@@ -148,7 +148,7 @@ void Simulator::StartNode(uint32_t k) {
   spec.set_scheduler("none");  // it started the simulator, not a node
   spec.set_advertise(address);
   spec.set_endpoint_host(LoopbackAddress(base_address_, 0));
-  spec.set_endpoint_port(kPort);
+  spec.set_endpoint_port(launcher::kDefaultPort);
   if (k > 0) spec.clear_report_file();
 
   process::SpawnRequest request;
