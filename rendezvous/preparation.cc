@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "rendezvous/host_port.h"
 #include "rendezvous/task_layout.h"
 
 namespace muster::rendezvous {
@@ -16,12 +17,6 @@ constexpr uint32_t kExitInternal = 70;
 constexpr uint32_t kExitNodeLost = 75;
 
 double Seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
-
-std::string HostPort(const std::string& address, uint32_t port) {
-  return address.find(':') == std::string::npos
-             ? absl::StrCat(address, ":", port)
-             : absl::StrCat("[", address, "]:", port);
-}
 
 }  // namespace
 

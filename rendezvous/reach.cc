@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "rendezvous/deadline_socket.h"
+#include "rendezvous/host_port.h"
 #include "rendezvous/openssl_pointers.h"
 
 namespace muster::rendezvous {
@@ -33,12 +34,6 @@ int LookUp(const std::string& host, int port, int flags, AddressList* list) {
       getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
   list->reset(error == 0 ? found : nullptr);
   return error;
-}
-
-std::string HostPort(const std::string& address, int port) {
-  return address.find(':') == std::string::npos
-             ? absl::StrCat(address, ":", port)
-             : absl::StrCat("[", address, "]:", port);
 }
 
 std::string ConnectProblem(int error) {

@@ -16,6 +16,7 @@
 #include "absl/strings/str_replace.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/resource_quota.h"
+#include "rendezvous/host_port.h"
 #include "rendezvous/rejections.h"
 
 namespace muster::rendezvous {
@@ -23,15 +24,6 @@ namespace {
 
 int Ms(std::chrono::milliseconds duration) {
   return static_cast<int>(duration.count());
-}
-
-bool IsIpv6(const std::string& address) {
-  return address.find(':') != std::string::npos;
-}
-
-std::string HostPort(const std::string& address, int port) {
-  return IsIpv6(address) ? absl::StrCat("[", address, "]:", port)
-                         : absl::StrCat(address, ":", port);
 }
 
 // ---- the bind that tells why ----
