@@ -5,12 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "rendezvous/causes.h"
+#include "rendezvous/exit_codes.h"
 #include "rendezvous/task_layout.h"
 
 namespace muster::rendezvous {
 namespace {
-
-constexpr uint32_t kExitNodeLost = 75;
 
 double Seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 

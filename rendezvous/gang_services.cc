@@ -5,13 +5,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "rendezvous/causes.h"
+#include "rendezvous/exit_codes.h"
 #include "rendezvous/gang.h"
 #include "rendezvous/some_names.h"
 
 namespace muster::rendezvous {
 namespace {
-
-constexpr uint32_t kExitRendezvous = 69;
 
 bool IsLauncher(const muster::ServiceEnded& event) {
   return event.name() == "mpirun";

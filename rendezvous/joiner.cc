@@ -12,8 +12,6 @@
 namespace muster::rendezvous {
 namespace {
 
-constexpr uint32_t kExitRendezvous = 69;
-constexpr uint32_t kExitAuth = 77;
 constexpr std::chrono::seconds kProbeTimeout{3};
 constexpr std::chrono::milliseconds kShortestPatience{50};
 

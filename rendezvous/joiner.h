@@ -10,6 +10,7 @@
 #include "asio/io_context.hpp"
 #include "asio/steady_timer.hpp"
 #include "rendezvous/credentials.h"
+#include "rendezvous/exit_codes.h"
 #include "rendezvous/reach.h"
 #include "rendezvous/session.h"
 #include "rendezvous/timing.h"
@@ -28,7 +29,7 @@ struct JoinerOptions {
 // Why there is no session.
 struct JoinFailure {
   CauseKind kind = CAUSE_RENDEZVOUS;
-  uint32_t exit_code = 69;  // 77 when the tokens differ
+  uint32_t exit_code = kExitRendezvous;  // kExitAuth when the tokens differ
   std::string message;
 };
 

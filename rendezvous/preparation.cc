@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "rendezvous/exit_codes.h"
 #include "rendezvous/host_port.h"
 #include "rendezvous/task_layout.h"
 
@@ -12,10 +13,6 @@ namespace muster::rendezvous {
 namespace {
 
 constexpr size_t kPairsShown = 8;
-constexpr uint32_t kExitRendezvous = 69;
-constexpr uint32_t kExitInternal = 70;
-constexpr uint32_t kExitNodeLost = 75;
-
 double Seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 
 }  // namespace

@@ -8,17 +8,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "rendezvous/agreement.h"
+#include "rendezvous/exit_codes.h"
 #include "rendezvous/rank_order.h"
 #include "rendezvous/some_names.h"
 #include "rendezvous/task_layout.h"
 
 namespace muster::rendezvous {
 namespace {
-
-constexpr uint32_t kExitUsage = 64;
-constexpr uint32_t kExitRendezvous = 69;
-constexpr uint32_t kExitConfig = 78;
-constexpr uint32_t kExitNotFound = 127;
 
 double Seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 
