@@ -323,10 +323,8 @@ void Coordinator::Tick() {
       it->second->Close(
           grpc::Status(grpc::StatusCode::UNAVAILABLE, "silent for too long"));
       Leave(session,
-            absl::StrCat(
-                "it was silent for longer than --node-timeout (",
-                std::chrono::duration<double>(options_.node_timeout).count(),
-                " s)"));
+            absl::StrCat("it was silent for longer than --node-timeout (",
+                         Seconds(options_.node_timeout), " s)"));
     }
     AfterEvent();
     if (concluded_ && now.at - concluded_at_ >= kFarewell) Idle();

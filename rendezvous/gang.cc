@@ -9,11 +9,6 @@
 #include "rendezvous/task_layout.h"
 
 namespace muster::rendezvous {
-namespace {
-
-double Seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
-
-}  // namespace
 
 Gang::Gang(const Options& options, const std::vector<Member>& members,
            Moment now)

@@ -72,7 +72,7 @@ void PortProof::Connect(int task) {
     if (stopped || !*alive) return;
     Finish(task, absl::StrFormat(
                      "no answer within %g s (a firewall, or a wrong address?)",
-                     std::chrono::duration<double>(options_.timeout).count()));
+                     Seconds(options_.timeout)));
   });
   attempt->socket.async_connect(
       endpoint, [this, alive = alive_, task](const asio::error_code& failed) {

@@ -13,7 +13,6 @@ namespace muster::rendezvous {
 namespace {
 
 constexpr size_t kPairsShown = 8;
-double Seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 
 }  // namespace
 

@@ -232,8 +232,7 @@ class TlsProbe {
 
 void Probe(const std::string& address, int port, const Credentials& credentials,
            Duration timeout, Reach* reach) {
-  const std::string seconds =
-      absl::StrFormat("%gs", std::chrono::duration<double>(timeout).count());
+  const std::string seconds = absl::StrFormat("%gs", Seconds(timeout));
   AddressList list;
   if (LookUp(address, port, AI_NUMERICHOST, &list) != 0) {
     reach->text = "not a numeric address";

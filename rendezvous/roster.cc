@@ -16,8 +16,6 @@
 namespace muster::rendezvous {
 namespace {
 
-double Seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
-
 bool IsLoopback(const std::string& address) {
   return address.empty() || absl::StartsWith(address, "127.") ||
          address == "::1";

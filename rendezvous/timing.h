@@ -23,6 +23,11 @@ inline Moment Now() {
               .count()};
 }
 
+// For reports and messages.
+inline double Seconds(Duration d) {
+  return std::chrono::duration<double>(d).count();
+}
+
 // With --nnodes MIN:MAX, how long MIN nodes wait for more.
 inline constexpr std::chrono::seconds kLastCall{30};
 
