@@ -213,9 +213,7 @@ Outbox Coordinator::HandleGang(SessionId session, const AgentMessage& message) {
 
 std::string Coordinator::NameOf(SessionId session) const {
   for (const Member& member : roster_.members()) {
-    if (member.session != session) continue;
-    return absl::StrCat("node ", member.assignment.node_rank(), " (",
-                        member.facts.host_name(), ")");
+    if (member.session == session) return NodeName(member);
   }
   return absl::StrCat("session ", session);
 }

@@ -138,10 +138,8 @@ Outbox Gang::Lost(SessionId session, const std::string& why, Moment now) {
   if (!lost_.insert(session).second) return out;
   End(node);
   Fail(CauseOn(*node, CAUSE_NODE_LOST,
-               absl::StrCat("node ", node->member.assignment.node_rank(), " (",
-                            node->member.facts.host_name(), ", ",
-                            node->member.facts.address(), ") was lost: ", why,
-                            "; look at that host and its agent's log"),
+               absl::StrCat(NodeNameAndAddress(node->member), " was lost: ",
+                            why, "; look at that host and its agent's log"),
                now),
        kExitNodeLost, now, &out);
   Advance(now, &out);

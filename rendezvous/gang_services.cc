@@ -171,9 +171,8 @@ std::string Gang::NotStartedYet() const {
     for (const Worker& worker : node.workers) missing += !worker.started;
     if (missing == 0) continue;
     waiting.push_back(absl::StrCat(
-        "node ", node.member.assignment.node_rank(), " (",
-        node.member.facts.host_name(), ") lacks ", missing, " of ",
-        node.workers.size(), node.workers.size() == 1 ? " rank" : " ranks"));
+        NodeName(node.member), " lacks ", missing, " of ", node.workers.size(),
+        node.workers.size() == 1 ? " rank" : " ranks"));
   }
   return SomeNames(std::move(waiting));
 }

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "rendezvous/exit_codes.h"
 #include "rendezvous/host_port.h"
+#include "rendezvous/some_names.h"
 #include "rendezvous/task_layout.h"
 
 namespace muster::rendezvous {
@@ -43,8 +44,8 @@ Outbox Preparation::Prepared(SessionId session, const muster::Prepared& event,
   auto* tasks = member->assignment.mutable_tasks();
   if (event.ports_size() != tasks->size()) {
     Fail(CAUSE_RENDEZVOUS, kExitInternal, *member,
-         absl::StrCat(NameOf(member->assignment.node_rank()), " holds ",
-                      event.ports_size(), " ports for ", tasks->size(),
+         absl::StrCat(NodeName(*member), " holds ", event.ports_size(),
+                      " ports for ", tasks->size(),
                       " tasks: a fault of muster's own"),
          now);
     return out;
@@ -70,9 +71,7 @@ void Preparation::Unprepared(SessionId session, const muster::Unprepared& event,
   const Member* member = Find(session);
   if (!member) return;
   Fail(event.kind(), event.exit_code(), *member,
-       absl::StrCat(NameOf(member->assignment.node_rank()), ": ",
-                    event.message()),
-       now);
+       absl::StrCat(NodeName(*member), ": ", event.message()), now);
 }
 
 Outbox Preparation::Proved(SessionId session, const muster::Proved& event,
@@ -108,10 +107,8 @@ void Preparation::Lost(SessionId session, const std::string& why, Moment now) {
   const Member* member = Find(session);
   if (!member) return;
   Fail(CAUSE_NODE_LOST, kExitNodeLost, *member,
-       absl::StrCat("node ", member->assignment.node_rank(), " (",
-                    member->facts.host_name(), ", ", member->facts.address(),
-                    ") was lost before the start: ", why,
-                    "; look at that host and its agent's log"),
+       absl::StrCat(NodeNameAndAddress(*member), " was lost before the start: ",
+                    why, "; look at that host and its agent's log"),
        now);
 }
 
@@ -148,23 +145,15 @@ Member* Preparation::Find(SessionId session) {
 }
 
 std::string Preparation::NameOf(uint32_t node) const {
-  return absl::StrCat("node ", node, " (", members_[node].facts.host_name(),
-                      ")");
+  return NodeName(members_[node]);
 }
 
 std::string Preparation::Awaited() const {
   std::vector<std::string> names;
-  size_t more = 0;
   for (const Member& member : members_) {
-    if (awaited_.count(member.session) == 0) continue;
-    if (names.size() == kPairsShown) {
-      ++more;
-    } else {
-      names.push_back(NameOf(member.assignment.node_rank()));
-    }
+    if (awaited_.count(member.session) > 0) names.push_back(NodeName(member));
   }
-  return absl::StrCat(absl::StrJoin(names, ", "),
-                      more > 0 ? absl::StrCat(" and ", more, " more") : "");
+  return SomeNames(std::move(names));
 }
 
 std::string Preparation::Pair(uint32_t node,

@@ -9,9 +9,7 @@ namespace muster::rendezvous {
 Relay::Relay(const std::vector<Member>& members) {
   for (const Member& member : members) {
     rank_of_[member.session] = nodes_.size();
-    nodes_.push_back(
-        {member.session, absl::StrCat("node ", nodes_.size(), " (",
-                                      member.facts.host_name(), ")")});
+    nodes_.push_back({member.session, NodeName(member)});
   }
 }
 

@@ -22,6 +22,7 @@ namespace muster::rendezvous {
 // Memory: one small entry for each exchange between its start and its end.
 class Relay {
  public:
+  // `members` by node rank.
   explicit Relay(const std::vector<Member>& members);
 
   Outbox Frame(SessionId session, const RemoteFrame& frame);

@@ -29,6 +29,11 @@ struct Member {
   Assignment assignment;
 };
 
+// "node 1 (host1)".
+std::string NodeName(const Member& member);
+// "node 1 (host1, 10.0.0.2)".
+std::string NodeNameAndAddress(const Member& member);
+
 struct RosterOptions {
   std::string run_id;
   Agreement agreement;      // what every agent has to agree with

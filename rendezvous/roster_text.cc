@@ -1,4 +1,5 @@
-// The roster in words: who is there, and who is missing and why.
+// The roster in words: what its nodes are called, who is there, and who is
+// missing and why.
 #include <set>
 #include <string>
 #include <vector>
@@ -8,6 +9,17 @@
 #include "rendezvous/some_names.h"
 
 namespace muster::rendezvous {
+
+std::string NodeName(const Member& member) {
+  return absl::StrCat("node ", member.assignment.node_rank(), " (",
+                      member.facts.host_name(), ")");
+}
+
+std::string NodeNameAndAddress(const Member& member) {
+  return absl::StrCat("node ", member.assignment.node_rank(), " (",
+                      member.facts.host_name(), ", ", member.facts.address(),
+                      ")");
+}
 
 std::string Roster::Progress() const {
   return absl::StrCat(Joined(), Missing());
