@@ -14,6 +14,24 @@ constexpr size_t kTailLines = 20;
 
 }  // namespace
 
+Cause CauseOn(const Member& member, CauseKind kind, const std::string& message,
+              Moment now) {
+  Cause cause;
+  cause.set_kind(kind);
+  cause.set_node(member.assignment.node_rank());
+  cause.set_host(member.facts.host_name());
+  cause.set_at_unix_ms(now.unix_ms);
+  cause.set_message(message);
+  return cause;
+}
+
+void SetVerdict(Cause cause, uint32_t exit_code, Report* report) {
+  report->set_result(cause.kind() == CAUSE_CANCELLED ? RESULT_CANCELLED
+                                                     : RESULT_FAILED);
+  report->set_exit_code(exit_code);
+  *report->mutable_first_cause() = std::move(cause);
+}
+
 void SetTail(const std::string& bytes, Cause* cause) {
   std::vector<std::string> lines = absl::StrSplit(bytes, '\n');
   if (!lines.empty() && lines.back().empty()) lines.pop_back();

@@ -6,8 +6,17 @@
 #include <string>
 
 #include "proto/report.pb.h"
+#include "rendezvous/roster.h"
+#include "rendezvous/timing.h"
 
 namespace muster::rendezvous {
+
+// What happened on the node of `member`, in the words of `message`.
+Cause CauseOn(const Member& member, CauseKind kind, const std::string& message,
+              Moment now);
+
+// Makes `cause` the first one and the exit code that of the job.
+void SetVerdict(Cause cause, uint32_t exit_code, Report* report);
 
 // The last 20 lines of `bytes`; a final line end does not make an empty line.
 void SetTail(const std::string& bytes, Cause* cause);

@@ -75,12 +75,14 @@ Outbox Gang::Exited(SessionId session, const WorkerExited& event, Moment now) {
         (event.signal() == SIGTERM || event.signal() == SIGKILL);
     Cause cause;
     if (victim) {
-      cause = CauseOn(*node, CAUSE_CANCELLED, "", now);
+      cause = CauseOn(node->member, CAUSE_CANCELLED, "", now);
     } else if (signaled) {
-      cause = CauseOn(*node, CAUSE_SIGNAL, SignalHint(event.signal()), now);
+      cause =
+          CauseOn(node->member, CAUSE_SIGNAL, SignalHint(event.signal()), now);
       cause.set_signal(event.signal());
     } else {
-      cause = CauseOn(*node, CAUSE_EXIT, "its standard error says why", now);
+      cause =
+          CauseOn(node->member, CAUSE_EXIT, "its standard error says why", now);
       cause.set_exit_code(event.exit_code());
     }
     CauseOfWorker(*node, *worker, event.rank(), &cause);
@@ -99,7 +101,7 @@ Outbox Gang::NotStarted(SessionId session, const WorkerNotStarted& event,
   Worker* worker = node ? Find(node, event.rank()) : nullptr;
   if (!worker) return out;
   End(worker);
-  Cause cause = CauseOn(*node, CAUSE_SPAWN, event.message(), now);
+  Cause cause = CauseOn(node->member, CAUSE_SPAWN, event.message(), now);
   CauseOfWorker(*node, *worker, event.rank(), &cause);
   Fail(std::move(cause), event.exit_code(), now, &out);
   Advance(now, &out);
@@ -124,7 +126,8 @@ Outbox Gang::NodeFailed(SessionId session, const std::string& message,
   if (!node || node->over) return out;
   for (Worker& worker : node->workers) End(&worker);
   if (node == &nodes_.front()) LauncherLost();
-  Fail(CauseOn(*node, CAUSE_NODE_LOST, message, now), kExitNodeLost, now, &out);
+  Fail(CauseOn(node->member, CAUSE_NODE_LOST, message, now), kExitNodeLost, now,
+       &out);
   Advance(now, &out);
   return out;
 }
@@ -137,7 +140,7 @@ Outbox Gang::Lost(SessionId session, const std::string& why, Moment now) {
   if (!node || state_ == State::kFinished) return out;
   if (!lost_.insert(session).second) return out;
   End(node);
-  Fail(CauseOn(*node, CAUSE_NODE_LOST,
+  Fail(CauseOn(node->member, CAUSE_NODE_LOST,
                absl::StrCat(NodeNameAndAddress(node->member), " was lost: ",
                             why, "; look at that host and its agent's log"),
                now),
@@ -152,7 +155,7 @@ Outbox Gang::Cancel(SessionId session, uint32_t signal, Moment now) {
   if (!node || state_ == State::kFinished) return out;
   const uint32_t times = ++cancels_[session];
   if (!report_.has_first_cause()) {
-    Cause cause = CauseOn(*node, CAUSE_CANCELLED,
+    Cause cause = CauseOn(node->member, CAUSE_CANCELLED,
                           absl::StrCat("cancelled by signal ", signal, " on ",
                                        node->member.facts.host_name()),
                           now);
@@ -176,7 +179,7 @@ Outbox Gang::Tick(Moment now) {
   for (Node& node : nodes_) {
     if (node.over) continue;
     End(&node);
-    Fail(CauseOn(node, CAUSE_NODE_LOST,
+    Fail(CauseOn(node.member, CAUSE_NODE_LOST,
                  absl::StrCat("the output of ", node.member.facts.host_name(),
                               " did not arrive in time"),
                  now),
@@ -198,17 +201,6 @@ Gang::Worker* Gang::Find(Node* node, uint32_t rank) {
   return worker->ended ? nullptr : worker;
 }
 
-Cause Gang::CauseOn(const Node& node, CauseKind kind,
-                    const std::string& message, Moment now) const {
-  Cause cause;
-  cause.set_kind(kind);
-  cause.set_node(node.member.assignment.node_rank());
-  cause.set_host(node.member.facts.host_name());
-  cause.set_at_unix_ms(now.unix_ms);
-  cause.set_message(message);
-  return cause;
-}
-
 void Gang::CauseOfWorker(const Node& node, const Worker& worker, uint32_t rank,
                          Cause* cause) const {
   cause->set_rank(rank);
@@ -227,10 +219,7 @@ void Gang::Fail(Cause cause, uint32_t exit_code, Moment now, Outbox* out) {
     AddOther(cause, &report_);
     return;
   }
-  report_.set_result(cause.kind() == CAUSE_CANCELLED ? RESULT_CANCELLED
-                                                     : RESULT_FAILED);
-  report_.set_exit_code(exit_code);
-  *report_.mutable_first_cause() = std::move(cause);
+  SetVerdict(std::move(cause), exit_code, &report_);
   first_cause_at_ = now.at;
   if (state_ == State::kStarting || state_ == State::kRunning) {
     StopAll(now, out);

@@ -93,8 +93,6 @@ class Gang {
   // The node's worker with that global rank, or null when it has none or the
   // worker has ended before.
   Worker* Find(Node* node, uint32_t rank);
-  Cause CauseOn(const Node& node, CauseKind kind, const std::string& message,
-                Moment now) const;
   void CauseOfWorker(const Node& node, const Worker& worker, uint32_t rank,
                      Cause* cause) const;
   // Keeps `cause` as the first one and stops all, or counts it with the others.

@@ -72,7 +72,7 @@ Gang::ServiceFailure Gang::DescribeService(const Node& node,
                                            Moment now) const {
   const std::string what = absl::StrCat(
       "it starts ", IsLauncher(event) ? "the ranks" : "that node's ranks");
-  Cause cause = CauseOn(node, CAUSE_EXIT, "", now);
+  Cause cause = CauseOn(node.member, CAUSE_EXIT, "", now);
   uint32_t exit_code = event.exit_code();
   if (event.has_signal()) {
     cause.set_kind(CAUSE_SIGNAL);
@@ -140,7 +140,7 @@ void Gang::TickServices(Moment now, Outbox* out) {
   }
   if (state_ == State::kStarting) {
     if (now.at - phase_start_ >= options_.start_timeout) {
-      Fail(CauseOn(nodes_.front(), CAUSE_RENDEZVOUS,
+      Fail(CauseOn(nodes_.front().member, CAUSE_RENDEZVOUS,
                    absl::StrCat("mpirun did not start all ranks within "
                                 "--rdzv-timeout: ",
                                 NotStartedYet()),
@@ -156,7 +156,7 @@ void Gang::TickServices(Moment now, Outbox* out) {
   }
   if (released_ && launcher_running() && now.at - *released_ >= kLauncherEnd) {
     launcher_ = Launcher::kEnded;
-    Cause cause = CauseOn(nodes_.front(), CAUSE_EXIT,
+    Cause cause = CauseOn(nodes_.front().member, CAUSE_EXIT,
                           "it did not end after its ranks had", now);
     cause.set_service("mpirun");
     Fail(std::move(cause), 1, now, out);

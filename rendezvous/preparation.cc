@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "rendezvous/causes.h"
 #include "rendezvous/exit_codes.h"
 #include "rendezvous/host_port.h"
 #include "rendezvous/some_names.h"
@@ -220,16 +221,8 @@ void Preparation::Fail(CauseKind kind, uint32_t exit_code, const Member& member,
                        const std::string& message, Moment now) {
   state_ = State::kFailed;
   seconds_ = Seconds(now.at - start_);
-  report_.set_result(kind == CAUSE_CANCELLED ? RESULT_CANCELLED
-                                             : RESULT_FAILED);
-  report_.set_exit_code(exit_code);
   report_.mutable_durations()->set_fabric(seconds_);
-  Cause* cause = report_.mutable_first_cause();
-  cause->set_kind(kind);
-  cause->set_node(member.assignment.node_rank());
-  cause->set_host(member.facts.host_name());
-  cause->set_at_unix_ms(now.unix_ms);
-  cause->set_message(message);
+  SetVerdict(CauseOn(member, kind, message, now), exit_code, &report_);
 }
 
 }  // namespace muster::rendezvous

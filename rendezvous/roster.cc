@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "rendezvous/agreement.h"
+#include "rendezvous/causes.h"
 #include "rendezvous/exit_codes.h"
 #include "rendezvous/rank_order.h"
 #include "rendezvous/some_names.h"
@@ -315,13 +316,10 @@ void Roster::Fail(CauseKind kind, uint32_t exit_code,
 void Roster::Fail(Cause cause, uint32_t exit_code, Moment now, Outbox* out) {
   state_ = State::kFailed;
   join_seconds_ = Seconds(now.at - start_);
-  report_.set_result(cause.kind() == CAUSE_CANCELLED ? RESULT_CANCELLED
-                                                     : RESULT_FAILED);
-  report_.set_exit_code(exit_code);
   report_.set_run_id(options_.run_id);
   report_.set_nodes(joined_.size());
   report_.mutable_durations()->set_join(join_seconds_);
-  *report_.mutable_first_cause() = std::move(cause);
+  SetVerdict(std::move(cause), exit_code, &report_);
   for (const auto& [session, node] : joined_) {
     Send send{session, {}};
     *send.message.mutable_report() = report_;
