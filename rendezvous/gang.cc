@@ -13,7 +13,7 @@ namespace muster::rendezvous {
 Gang::Gang(const Options& options, const std::vector<Member>& members,
            Moment now)
     : options_(options),
-      launcher_(options.has_launcher ? Launcher::kRunning : Launcher::kNone),
+      launcher_running_(options.has_launcher),
       last_notice_(now.at),
       phase_start_(now.at) {
   report_.set_run_id(options.run_id);
@@ -32,12 +32,12 @@ Gang::Gang(const Options& options, const std::vector<Member>& members,
     for (const Task& task : member.assignment.tasks()) {
       Worker& worker =
           node.workers[task.rank() - member.assignment.first_rank()];
-      worker.role = task.role();
       worker.only_serves = OnlyServes(task.role(), roles);
+      worker.trains = !worker.only_serves && task.role() != TASK_ROLE_EVALUATOR;
     }
     for (const Worker& worker : node.workers) {
       to_await_ += !worker.only_serves;
-      to_train_ += worker.Trains();
+      to_train_ += worker.trains;
     }
     to_start_ += node.workers.size();
     node_of_[member.session] = nodes_.size();
@@ -124,8 +124,7 @@ Outbox Gang::NodeFailed(SessionId session, const std::string& message,
   Outbox out;
   Node* node = Find(session);
   if (!node || node->over) return out;
-  for (Worker& worker : node->workers) End(&worker);
-  if (node == &nodes_.front()) LauncherLost();
+  EndWorkers(node);
   Fail(CauseOn(node->member, CAUSE_NODE_LOST, message, now), kExitNodeLost, now,
        &out);
   Advance(now, &out);
@@ -172,7 +171,7 @@ Outbox Gang::Cancel(SessionId session, uint32_t signal, Moment now) {
 
 Outbox Gang::Tick(Moment now) {
   Outbox out;
-  if (launcher_ != Launcher::kNone) TickServices(now, &out);
+  if (options_.has_launcher) TickServices(now, &out);
   if (state_ != State::kCollecting || now.at - phase_start_ < kCollect) {
     return out;
   }
@@ -253,14 +252,18 @@ void Gang::End(Worker* worker) {
   worker->ended = true;
   --to_end_;
   to_await_ -= !worker->only_serves;
-  to_train_ -= worker->Trains();
+  to_train_ -= worker->trains;
 }
 
 void Gang::End(Node* node) {
-  for (Worker& worker : node->workers) End(&worker);
+  EndWorkers(node);
   if (!node->over) --to_drain_;
   node->over = true;
-  if (node == &nodes_.front()) LauncherLost();
+}
+
+void Gang::EndWorkers(Node* node) {
+  for (Worker& worker : node->workers) End(&worker);
+  if (node == &nodes_.front()) launcher_running_ = false;
 }
 
 void Gang::Broadcast(const CoordinatorMessage& message, Outbox* out) const {
@@ -288,8 +291,8 @@ void Gang::Advance(Moment now, Outbox* out) {
   }
   if ((state_ == State::kRunning || state_ == State::kStopping) &&
       to_end_ == 0) {
-    if (launcher_ != Launcher::kNone) Release(now, out);
-    if (!launcher_running()) EnterCollecting(now);
+    if (options_.has_launcher) Release(now, out);
+    if (!launcher_running_) EnterCollecting(now);
   }
   if (state_ == State::kCollecting && to_drain_ == 0) {
     Finish(now, out);

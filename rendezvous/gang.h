@@ -35,9 +35,9 @@ namespace muster::rendezvous {
 //   - When every worker has ended, whatever way, the services are released,
 //     and the job goes on to COLLECTING once mpirun has ended too.
 //   - A service that dies of a signal (but SIGTERM, by which mpirun ends its
-//     daemons) before that fails the job at once. Its
-//     ranks notice within moments and fail as well, maybe first: then the
-//     signal takes the place of a worker's failure not older than kEvidence.
+//     daemons) before that fails the job at once. Its ranks notice within
+//     moments and fail as well, maybe first: then the signal takes the place
+//     of a worker's failure not older than kEvidence.
 //   - A service that ends by itself before that may be the echo of something
 //     that has not arrived yet: it fails the job only after kEvidence, and
 //     where it ended with 0 only after kLauncherEnd.
@@ -78,10 +78,8 @@ class Gang {
     int64_t pid = 0;
     bool started = false;
     bool ended = false;
-    TaskRole role = TASK_ROLE_UNSPECIFIED;  // of TensorFlow
     bool only_serves = false;
-
-    bool Trains() const { return !only_serves && role != TASK_ROLE_EVALUATOR; }
+    bool trains = true;  // neither only serves nor evaluates
   };
   struct Node {
     Member member;
@@ -101,6 +99,8 @@ class Gang {
   void End(Worker* worker);
   // The node has no worker left and sends no more.
   void End(Node* node);
+  // The node has no worker left, nor mpirun if that was there.
+  void EndWorkers(Node* node);
   void Broadcast(const CoordinatorMessage& message, Outbox* out) const;
   void StopAll(Moment now, Outbox* out);
   void Advance(Moment now, Outbox* out);
@@ -113,9 +113,8 @@ class Gang {
     uint32_t exit_code;
     Instant at;
   };
-  static bool EndedWell(const std::optional<ServiceFailure>& failure);
-  bool launcher_running() const { return launcher_ == Launcher::kRunning; }
-  void LauncherLost();
+  // Whether the suspicion is of a service that ended with 0.
+  bool SuspectEndedWell() const;
   void Release(Moment now, Outbox* out);
   ServiceFailure DescribeService(const Node& node,
                                  const muster::ServiceEnded& event,
@@ -125,10 +124,8 @@ class Gang {
   void TickServices(Moment now, Outbox* out);
   std::string NotStartedYet() const;
 
-  enum class Launcher { kNone, kRunning, kEnded };
-
   const Options options_;
-  Launcher launcher_;
+  bool launcher_running_;  // mpirun
   std::optional<Instant> released_;
   std::optional<ServiceFailure> suspicion_;  // waits for kEvidence
   Instant first_cause_at_;

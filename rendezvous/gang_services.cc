@@ -32,12 +32,12 @@ Outbox Gang::ServiceEnded(SessionId session, const muster::ServiceEnded& event,
                           Moment now) {
   Outbox out;
   const Node* node = Find(session);
-  if (!node || launcher_ == Launcher::kNone) return out;
+  if (!node || !options_.has_launcher) return out;
   const bool is_launcher = IsLauncher(event) && node == &nodes_.front();
-  if (is_launcher && !launcher_running()) return out;
-  if (is_launcher) launcher_ = Launcher::kEnded;
+  if (is_launcher && !launcher_running_) return out;
+  if (is_launcher) launcher_running_ = false;
   // What a daemon does once it is released is nobody's business.
-  const bool matters = released_ ? is_launcher : true;
+  const bool matters = !released_ || is_launcher;
   const bool too_early = is_launcher && !released_;
   if (matters && (Failed(event) || too_early)) {
     ServiceFailed(*node, event, now, &out);
@@ -104,13 +104,9 @@ Gang::ServiceFailure Gang::DescribeService(const Node& node,
   return {std::move(cause), exit_code, now.at};
 }
 
-bool Gang::EndedWell(const std::optional<ServiceFailure>& failure) {
-  return failure && failure->cause.has_exit_code() &&
-         failure->cause.exit_code() == 0;
-}
-
-void Gang::LauncherLost() {
-  if (launcher_running()) launcher_ = Launcher::kEnded;
+bool Gang::SuspectEndedWell() const {
+  return suspicion_ && suspicion_->cause.has_exit_code() &&
+         suspicion_->cause.exit_code() == 0;
 }
 
 void Gang::Release(Moment now, Outbox* out) {
@@ -118,7 +114,7 @@ void Gang::Release(Moment now, Outbox* out) {
   released_ = now.at;
   // Nothing else will explain it any more; and that mpirun ended well before
   // the last rank's end had arrived here was no failure.
-  if (suspicion_ && !EndedWell(suspicion_) && !report_.has_first_cause()) {
+  if (suspicion_ && !SuspectEndedWell() && !report_.has_first_cause()) {
     Fail(std::move(suspicion_->cause), suspicion_->exit_code, now, out);
   }
   suspicion_.reset();
@@ -131,7 +127,7 @@ void Gang::TickServices(Moment now, Outbox* out) {
   // An mpirun that has ended well has seen every rank's end: what is missing
   // here is on its way.
   const Duration patience =
-      EndedWell(suspicion_) ? Duration(kLauncherEnd) : Duration(kEvidence);
+      SuspectEndedWell() ? Duration(kLauncherEnd) : Duration(kEvidence);
   if (suspicion_ && now.at - suspicion_->at >= patience) {
     const ServiceFailure failure = *std::exchange(suspicion_, std::nullopt);
     if (!report_.has_first_cause()) {
@@ -154,8 +150,8 @@ void Gang::TickServices(Moment now, Outbox* out) {
       Broadcast(message, out);
     }
   }
-  if (released_ && launcher_running() && now.at - *released_ >= kLauncherEnd) {
-    launcher_ = Launcher::kEnded;
+  if (released_ && launcher_running_ && now.at - *released_ >= kLauncherEnd) {
+    launcher_running_ = false;
     Cause cause = CauseOn(nodes_.front().member, CAUSE_EXIT,
                           "it did not end after its ranks had", now);
     cause.set_service("mpirun");
