@@ -17,6 +17,13 @@ Duration TickOf(Duration node_timeout) {
   return std::min<Duration>(kSlowestTick, node_timeout / 8);
 }
 
+// Of a worker or a service: " ended with 3" or " died of signal 9".
+template <typename Ended>
+std::string HowItEnded(const Ended& event) {
+  return event.has_signal() ? absl::StrCat(" died of signal ", event.signal())
+                            : absl::StrCat(" ended with ", event.exit_code());
+}
+
 // What an agent's message means for the record of the run; "" for nothing.
 std::string Describe(const AgentMessage& message) {
   switch (message.body_case()) {
@@ -24,11 +31,8 @@ std::string Describe(const AgentMessage& message) {
       return absl::StrCat("rank ", message.started().rank(), " started as pid ",
                           message.started().pid());
     case AgentMessage::kExited:
-      return absl::StrCat(
-          "rank ", message.exited().rank(),
-          message.exited().has_signal() ? " died of signal " : " ended with ",
-          message.exited().has_signal() ? message.exited().signal()
-                                        : message.exited().exit_code());
+      return absl::StrCat("rank ", message.exited().rank(),
+                          HowItEnded(message.exited()));
     case AgentMessage::kNotStarted:
       return absl::StrCat(
           "rank ", message.not_started().rank(),
@@ -39,12 +43,7 @@ std::string Describe(const AgentMessage& message) {
       return message.failed().message();
     case AgentMessage::kServiceEnded:
       return absl::StrCat(message.service_ended().name(),
-                          message.service_ended().has_signal()
-                              ? " died of signal "
-                              : " ended with ",
-                          message.service_ended().has_signal()
-                              ? message.service_ended().signal()
-                              : message.service_ended().exit_code());
+                          HowItEnded(message.service_ended()));
     case AgentMessage::kDrained:
       return "its output is here";
     case AgentMessage::kPrepared:
