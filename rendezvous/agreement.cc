@@ -13,7 +13,7 @@ std::string NodeCount(const Agreement& a) {
   return absl::StrCat(a.min_nodes(), ":", a.max_nodes());
 }
 
-std::string TaskCount(uint32_t count) {
+std::string NumberOrUnset(uint32_t count) {
   return count == 0 ? "not set" : absl::StrCat(count);
 }
 
@@ -52,17 +52,17 @@ std::vector<std::string> Differences(const Agreement& theirs,
   compare("--backend", Text(theirs.backend()), Text(ours.backend()));
   compare("--init-method", Text(theirs.init_method()),
           Text(ours.init_method()));
-  compare("--worker-count", TaskCount(theirs.tasks().workers()),
-          TaskCount(ours.tasks().workers()));
+  compare("--worker-count", NumberOrUnset(theirs.tasks().workers()),
+          NumberOrUnset(ours.tasks().workers()));
   compare("--parameter-server-count",
-          TaskCount(theirs.tasks().parameter_servers()),
-          TaskCount(ours.tasks().parameter_servers()));
+          NumberOrUnset(theirs.tasks().parameter_servers()),
+          NumberOrUnset(ours.tasks().parameter_servers()));
   compare("--chief", theirs.tasks().chief() ? "on" : "off",
           ours.tasks().chief() ? "on" : "off");
   compare("--evaluator", theirs.tasks().evaluator() ? "on" : "off",
           ours.tasks().evaluator() ? "on" : "off");
-  compare("--base-port", TaskCount(theirs.tasks().base_port()),
-          TaskCount(ours.tasks().base_port()));
+  compare("--base-port", NumberOrUnset(theirs.tasks().base_port()),
+          NumberOrUnset(ours.tasks().base_port()));
   compare("--mpi-arg", Text(absl::StrJoin(theirs.mpi_arguments(), " ")),
           Text(absl::StrJoin(ours.mpi_arguments(), " ")));
   const std::vector<std::string> their_argv(theirs.command().begin(),
