@@ -1,6 +1,5 @@
 #include "rendezvous/roster.h"
 
-#include <algorithm>
 #include <bit>
 #include <utility>
 
@@ -197,7 +196,6 @@ Outbox Roster::Tick(Moment now) {
 }
 
 void Roster::Seal(Moment now, Outbox* out) {
-  if (FailOnProblems(now, out)) return;
   std::vector<SessionId> sessions;
   std::vector<NodeFacts> facts;
   for (const auto& [session, node] : joined_) {
@@ -211,8 +209,8 @@ void Roster::Seal(Moment now, Outbox* out) {
     member.assignment.set_node_count(facts.size());
     members_.push_back(std::move(member));
   }
+  if (FailOnProblems(now, out)) return;
   if (const absl::Status status = AssignTasks(); !status.ok()) {
-    members_.clear();
     Fail(CAUSE_CONFIG, kExitConfig, std::string(status.message()), now, out);
     return;
   }
@@ -246,17 +244,14 @@ void Roster::Seal(Moment now, Outbox* out) {
 }
 
 bool Roster::FailOnProblems(Moment now, Outbox* out) {
-  std::vector<NodeFacts> facts;
-  for (const auto& [session, node] : joined_) facts.push_back(node);
+  const NodeFacts& first = members_.front().facts;
   Cause cause;
   uint32_t exit_code = 0;
   std::vector<std::string> others;
-  const NodeFacts* first = nullptr;
-  for (const size_t i : OrderNodes(facts)) {
-    const NodeFacts& node = facts[i];
-    if (!first) first = &node;
+  for (const Member& member : members_) {
+    const NodeFacts& node = member.facts;
     const std::string problem =
-        node.problem().empty() ? MpiDifference(*first, node) : node.problem();
+        node.problem().empty() ? MpiDifference(first, node) : node.problem();
     if (problem.empty()) continue;
     if (!cause.message().empty()) {
       others.push_back(node.host_name());
@@ -315,6 +310,7 @@ void Roster::Fail(CauseKind kind, uint32_t exit_code,
 
 void Roster::Fail(Cause cause, uint32_t exit_code, Moment now, Outbox* out) {
   state_ = State::kFailed;
+  members_.clear();
   join_seconds_ = Seconds(now.at - start_);
   report_.set_run_id(options_.run_id);
   report_.set_nodes(joined_.size());

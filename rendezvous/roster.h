@@ -88,7 +88,7 @@ class Roster {
   uint32_t max_nodes() const { return options_.agreement.max_nodes(); }
   std::optional<Send> Refuse(SessionId session, const muster::Hello& hello);
   void Seal(Moment now, Outbox* out);
-  // Whether a node has a problem; the job has then failed.
+  // Whether one of the members has a problem; the job has then failed.
   bool FailOnProblems(Moment now, Outbox* out);
   void Fail(Cause cause, uint32_t exit_code, Moment now, Outbox* out);
   // For a TensorFlow job: fills in what the nodes' workers are, which decides
