@@ -228,7 +228,6 @@ void Roster::Seal(Moment now, Outbox* out) {
     peer->set_host_name(member.facts.host_name());
   }
   for (Member& member : members_) {
-    *member.assignment.mutable_peers() = peers;
     for (Task& task : *member.assignment.mutable_tasks()) {
       task.set_address(peers[static_cast<int>(task.node())].address());
     }
@@ -236,7 +235,9 @@ void Roster::Seal(Moment now, Outbox* out) {
     member.assignment.set_master_address(master);
     member.assignment.set_master_port(members_.front().facts.master_port());
     Send send{member.session, {}};
-    *send.message.mutable_assignment() = member.assignment;
+    Assignment* sent = send.message.mutable_assignment();
+    *sent = member.assignment;
+    *sent->mutable_peers() = peers;
     out->push_back(std::move(send));
   }
   join_seconds_ = Seconds(now.at - start_);

@@ -26,6 +26,7 @@ using Outbox = std::vector<Send>;
 struct Member {
   SessionId session = 0;
   NodeFacts facts;
+  // Without its peers, which are all the nodes: those are only sent.
   Assignment assignment;
 };
 

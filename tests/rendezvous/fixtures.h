@@ -5,6 +5,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "proto/rendezvous.pb.h"
@@ -69,19 +70,22 @@ inline Agreement TensorflowAgreement(uint32_t nodes,
   return agreement;
 }
 
-// The members of a job with this agreement and sessions 1, 2, ...
+// The members of a job with this agreement and sessions 1, 2, ... `sent` gets
+// what they were told when the last one joined.
 inline std::vector<Member> SealedWith(const Agreement& agreement,
-                                      uint32_t workers) {
+                                      uint32_t workers,
+                                      Outbox* sent = nullptr) {
   Roster roster({.run_id = "run",
                  .agreement = agreement,
                  .our_host = "node0",
                  .join_timeout = std::chrono::minutes(1)},
                 At(0));
   for (uint32_t i = 0; i < agreement.max_nodes(); ++i) {
-    roster.Hello(
+    Outbox out = roster.Hello(
         i + 1,
         HelloOf(agreement, NodeNamed("node" + std::to_string(i), i, workers)),
         At(1));
+    if (sent) *sent = std::move(out);
   }
   return roster.members();
 }

@@ -122,7 +122,9 @@ TEST(Roster, GivesTheTasksOfTensorflowToTheirNodes) {
   TaskSettings settings;
   settings.set_workers(3);
   settings.set_parameter_servers(1);
-  const auto members = test::SealedTasks(2, settings);
+  Outbox sent;
+  const auto members =
+      test::SealedWith(test::TensorflowAgreement(2, settings), 1, &sent);
   ASSERT_THAT(members, SizeIs(2));
   ASSERT_THAT(members[0].assignment.tasks(), SizeIs(3));
   ASSERT_THAT(members[1].assignment.tasks(), SizeIs(1));
@@ -135,7 +137,7 @@ TEST(Roster, GivesTheTasksOfTensorflowToTheirNodes) {
   EXPECT_EQ(members[0].facts.workers(), 3u);
   EXPECT_EQ(members[1].assignment.first_rank(), 3u);
   EXPECT_EQ(members[1].assignment.world_size(), 4u);
-  EXPECT_EQ(members[1].assignment.peers(0).workers(), 3u);
+  EXPECT_EQ(To(sent, 2).back().assignment().peers(0).workers(), 3u);
 }
 
 TEST(Roster, AsksEachNodeForItsWorkersWhenTensorflowNamesNoNumber) {
@@ -186,15 +188,19 @@ TEST(Roster, GivesThePeersProofForAMasterThatKnowsOnlyLoopback) {
 }
 
 TEST(Roster, TellsEveryNodeOfEveryPeerInTheSameOrder) {
-  const std::vector<Member> members = test::SealedMembers(3, 2);
+  Outbox sent;
+  const std::vector<Member> members =
+      test::SealedWith(AgreementOf(3, 3), 2, &sent);
   for (const Member& member : members) {
-    ASSERT_EQ(member.assignment.peers_size(), 3);
+    const Assignment assignment = To(sent, member.session).back().assignment();
+    ASSERT_EQ(assignment.peers_size(), 3);
     for (int i = 0; i < 3; ++i) {
-      const Peer& peer = member.assignment.peers(i);
+      const Peer& peer = assignment.peers(i);
       EXPECT_EQ(peer.address(), members[i].facts.address());
       EXPECT_EQ(peer.host_name(), members[i].facts.host_name());
       EXPECT_EQ(peer.workers(), 2u);
     }
+    EXPECT_EQ(member.assignment.peers_size(), 0) << "only sent";
   }
 }
 
