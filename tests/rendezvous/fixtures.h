@@ -53,6 +53,22 @@ inline muster::Hello HelloOf(const Agreement& agreement,
   return hello;
 }
 
+inline WorkerStarted Start(uint32_t rank) {
+  WorkerStarted event;
+  event.set_rank(rank);
+  event.set_pid(1000 + rank);
+  return event;
+}
+
+inline WorkerExited Exit(uint32_t rank, uint32_t code,
+                         const std::string& tail = "") {
+  WorkerExited event;
+  event.set_rank(rank);
+  event.set_exit_code(code);
+  event.set_stderr_tail(tail);
+  return event;
+}
+
 // The messages of one kind to one session.
 inline std::vector<CoordinatorMessage> To(const Outbox& outbox, SessionId to) {
   std::vector<CoordinatorMessage> out;
@@ -60,6 +76,16 @@ inline std::vector<CoordinatorMessage> To(const Outbox& outbox, SessionId to) {
     if (send.to == to) out.push_back(send.message);
   }
   return out;
+}
+
+inline TaskSettings Tasks(uint32_t workers, uint32_t servers = 0,
+                          bool chief = false, bool evaluator = false) {
+  TaskSettings settings;
+  settings.set_workers(workers);
+  settings.set_parameter_servers(servers);
+  settings.set_chief(chief);
+  settings.set_evaluator(evaluator);
+  return settings;
 }
 
 inline Agreement TensorflowAgreement(uint32_t nodes,

@@ -47,17 +47,11 @@ class GangServicesTest : public testing::Test {
  protected:
   void StartAll() {
     for (uint32_t rank = 0; rank < 4; ++rank) {
-      WorkerStarted event;
-      event.set_rank(rank);
-      event.set_pid(1000 + rank);
-      gang.Started(rank / 2 + 1, event, At(10));
+      gang.Started(rank / 2 + 1, test::Start(rank), At(10));
     }
   }
   Outbox Exit(uint32_t rank, uint32_t code, int at) {
-    WorkerExited event;
-    event.set_rank(rank);
-    event.set_exit_code(code);
-    return gang.Exited(rank / 2 + 1, event, At(at));
+    return gang.Exited(rank / 2 + 1, test::Exit(rank, code), At(at));
   }
   Outbox ExitAll(uint32_t code, int at) {
     Outbox last;
@@ -201,9 +195,7 @@ TEST_F(GangServicesTest, SaysWhyMpirunCouldNotBeStarted) {
 }
 
 TEST_F(GangServicesTest, NamesTheNodesWhoseRanksDoNotStart) {
-  WorkerStarted event;
-  event.set_rank(0);
-  gang.Started(1, event, At(5));
+  gang.Started(1, test::Start(0), At(5));
   const Outbox progress = gang.Tick(At(10'001));
   ASSERT_FALSE(progress.empty());
   EXPECT_THAT(progress[0].message.notice().text(),

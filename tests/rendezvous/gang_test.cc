@@ -12,25 +12,13 @@ namespace muster::rendezvous {
 namespace {
 
 using test::At;
+using test::Exit;
 using test::SealedMembers;
+using test::Start;
+using test::Tasks;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::SizeIs;
-
-WorkerStarted Start(uint32_t rank) {
-  WorkerStarted event;
-  event.set_rank(rank);
-  event.set_pid(1000 + rank);
-  return event;
-}
-
-WorkerExited Exit(uint32_t rank, uint32_t code, const std::string& tail = "") {
-  WorkerExited event;
-  event.set_rank(rank);
-  event.set_exit_code(code);
-  event.set_stderr_tail(tail);
-  return event;
-}
 
 WorkerExited Die(uint32_t rank, uint32_t signal) {
   WorkerExited event;
@@ -230,16 +218,6 @@ TEST_F(GangTest, IgnoresWhatAStrangerOrAGhostSays) {
   gang.Exited(1, Exit(0, 0), At(300));
   EXPECT_THAT(gang.Exited(1, Exit(0, 1), At(301)), SizeIs(0));
   EXPECT_FALSE(gang.report().has_first_cause());
-}
-
-TaskSettings Tasks(uint32_t workers, uint32_t servers, bool chief = false,
-                   bool evaluator = false) {
-  TaskSettings settings;
-  settings.set_workers(workers);
-  settings.set_parameter_servers(servers);
-  settings.set_chief(chief);
-  settings.set_evaluator(evaluator);
-  return settings;
 }
 
 // Two nodes of a TensorFlow job, sessions 1 and 2, all started.

@@ -12,6 +12,7 @@ namespace {
 
 using test::At;
 using test::SealedTasks;
+using test::Tasks;
 using test::To;
 using testing::AllOf;
 using testing::HasSubstr;
@@ -37,13 +38,6 @@ muster::Proved NotReached(std::vector<uint32_t> tasks,
     unreachable->set_why(why);
   }
   return event;
-}
-
-TaskSettings OneServerAndTwoWorkers() {
-  TaskSettings settings;
-  settings.set_workers(2);
-  settings.set_parameter_servers(1);
-  return settings;
 }
 
 int Milliseconds(Duration duration) {
@@ -75,12 +69,11 @@ class PreparationTest : public testing::Test {
     EXPECT_EQ(cause().host(), "node" + std::to_string(node));
   }
 
-  Preparation preparation{"run", SealedTasks(2, OneServerAndTwoWorkers()), 1.5,
-                          At(0)};
+  Preparation preparation{"run", SealedTasks(2, Tasks(2, 1)), 1.5, At(0)};
 };
 
 TEST(NeedsPreparation, IsTrueOfTasksOnly) {
-  EXPECT_TRUE(NeedsPreparation(SealedTasks(2, OneServerAndTwoWorkers())));
+  EXPECT_TRUE(NeedsPreparation(SealedTasks(2, Tasks(2, 1))));
   EXPECT_FALSE(NeedsPreparation(test::SealedMembers(2, 2)));
 }
 
@@ -140,9 +133,7 @@ TEST_F(PreparationTest, NamesEveryPairAndANodeThatMissesItself) {
 }
 
 TEST(Preparation, CutsALongListOfPairsShort) {
-  TaskSettings settings;
-  settings.set_workers(20);
-  Preparation preparation("run", SealedTasks(2, settings), 0, At(0));
+  Preparation preparation("run", SealedTasks(2, Tasks(20)), 0, At(0));
   std::vector<uint32_t> ports;
   for (uint32_t port = 2222; port < 2232; ++port) ports.push_back(port);
   preparation.Prepared(1, Ports(ports), At(1));
@@ -155,9 +146,7 @@ TEST(Preparation, CutsALongListOfPairsShort) {
 }
 
 TEST(Preparation, PutsAnIpv6AddressInBrackets) {
-  TaskSettings settings;
-  settings.set_workers(1);
-  std::vector<Member> members = SealedTasks(1, settings);
+  std::vector<Member> members = SealedTasks(1, Tasks(1));
   members[0].assignment.mutable_tasks(0)->set_address("fd00::4");
   Preparation preparation("run", members, 0, At(0));
   preparation.Prepared(1, Ports({2222}), At(1));
@@ -167,9 +156,7 @@ TEST(Preparation, PutsAnIpv6AddressInBrackets) {
 }
 
 TEST(Preparation, RefusesTwoTasksAtOnePort) {
-  TaskSettings settings;
-  settings.set_workers(2);
-  std::vector<Member> members = SealedTasks(2, settings);
+  std::vector<Member> members = SealedTasks(2, Tasks(2));
   members[1].assignment.mutable_tasks(0)->set_address("10.0.0.1");
   Preparation preparation("run", members, 0, At(0));
   preparation.Prepared(1, Ports({2222}), At(1));
@@ -269,9 +256,7 @@ TEST(Preparation, KeepsItsInvariantsUnderRandomEvents) {
   for (unsigned seed = 0; seed < 1000; ++seed) {
     std::mt19937 random(seed);
     const uint32_t nodes = 1 + random() % 4;
-    TaskSettings settings;
-    settings.set_workers(nodes);
-    Preparation preparation("run", SealedTasks(nodes, settings), 0, At(0));
+    Preparation preparation("run", SealedTasks(nodes, Tasks(nodes)), 0, At(0));
     std::set<SessionId> held;
     std::map<SessionId, bool> reached;  // by the first answer of each
     State last = State::kPreparing;

@@ -14,6 +14,7 @@ using test::AgreementOf;
 using test::At;
 using test::HelloOf;
 using test::NodeNamed;
+using test::Tasks;
 using test::To;
 using testing::HasSubstr;
 using testing::SizeIs;
@@ -119,12 +120,9 @@ TEST(Roster, ANodeThatCannotTakePartFailsAnElasticJobAtItsLastCall) {
 }
 
 TEST(Roster, GivesTheTasksOfTensorflowToTheirNodes) {
-  TaskSettings settings;
-  settings.set_workers(3);
-  settings.set_parameter_servers(1);
   Outbox sent;
   const auto members =
-      test::SealedWith(test::TensorflowAgreement(2, settings), 1, &sent);
+      test::SealedWith(test::TensorflowAgreement(2, Tasks(3, 1)), 1, &sent);
   ASSERT_THAT(members, SizeIs(2));
   ASSERT_THAT(members[0].assignment.tasks(), SizeIs(3));
   ASSERT_THAT(members[1].assignment.tasks(), SizeIs(1));
@@ -141,28 +139,20 @@ TEST(Roster, GivesTheTasksOfTensorflowToTheirNodes) {
 }
 
 TEST(Roster, AsksEachNodeForItsWorkersWhenTensorflowNamesNoNumber) {
-  TaskSettings settings;
-  settings.set_parameter_servers(2);
   const auto members =
-      test::SealedWith(test::TensorflowAgreement(2, settings), 2);
+      test::SealedWith(test::TensorflowAgreement(2, Tasks(0, 2)), 2);
   ASSERT_THAT(members, SizeIs(2));
   EXPECT_THAT(members[0].assignment.tasks(), SizeIs(3));
   EXPECT_EQ(members[1].assignment.tasks(2).index(), 3u);
 }
 
 TEST(Roster, RefusesOtherTasks) {
-  TaskSettings ours;
-  ours.set_workers(2);
   Roster roster({.run_id = "run",
-                 .agreement = test::TensorflowAgreement(2, ours),
+                 .agreement = test::TensorflowAgreement(2, Tasks(2)),
                  .our_host = "node0",
                  .join_timeout = std::chrono::seconds(60)},
                 At(0));
-  TaskSettings theirs;
-  theirs.set_workers(3);
-  theirs.set_parameter_servers(1);
-  theirs.set_chief(true);
-  theirs.set_evaluator(true);
+  TaskSettings theirs = Tasks(3, 1, true, true);
   theirs.set_base_port(2222);
   const Outbox out = roster.Hello(
       1, HelloOf(test::TensorflowAgreement(2, theirs), NodeNamed("node1")),

@@ -5,23 +5,15 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/rendezvous/fixtures.h"
 
 namespace muster::rendezvous {
 namespace {
 
+using test::Tasks;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-TaskSettings Settings(uint32_t workers, uint32_t parameter_servers,
-                      bool chief = false, bool evaluator = false) {
-  TaskSettings settings;
-  settings.set_workers(workers);
-  settings.set_parameter_servers(parameter_servers);
-  settings.set_chief(chief);
-  settings.set_evaluator(evaluator);
-  return settings;
-}
 
 // "ps 0, worker 0" for each node; the error's text alone when there is one.
 std::vector<std::string> Names(const TaskSettings& settings,
@@ -41,14 +33,14 @@ std::vector<std::string> Names(const TaskSettings& settings,
 }
 
 TEST(TaskLayout, IsThatOfAzureForOneWorkerOnEachNode) {
-  EXPECT_THAT(Names(Settings(3, 1), {1, 1, 1}),
+  EXPECT_THAT(Names(Tasks(3, 1), {1, 1, 1}),
               ElementsAre("ps 0, worker 0", "worker 1", "worker 2"));
 }
 
 TEST(TaskLayout, TakesTheNodesWorkersWhenNoNumberIsGiven) {
-  EXPECT_THAT(Names(Settings(0, 0), {2, 1}),
+  EXPECT_THAT(Names(Tasks(0, 0), {2, 1}),
               ElementsAre("worker 0, worker 1", "worker 2"));
-  EXPECT_THAT(Names(Settings(0, 2), {1, 3}),
+  EXPECT_THAT(Names(Tasks(0, 2), {1, 3}),
               ElementsAre("ps 0, worker 0",
                           "ps 1, worker 1, worker 2, "
                           "worker 3"));
@@ -56,37 +48,37 @@ TEST(TaskLayout, TakesTheNodesWorkersWhenNoNumberIsGiven) {
 
 TEST(TaskLayout, PutsWorkersInBlocksWithTheOddOnesFirst) {
   EXPECT_THAT(
-      Names(Settings(5, 0), {1, 1, 1}),
+      Names(Tasks(5, 0), {1, 1, 1}),
       ElementsAre("worker 0, worker 1", "worker 2, worker 3", "worker 4"));
 }
 
 TEST(TaskLayout, GoesRoundWithMoreParameterServersThanNodes) {
-  EXPECT_THAT(Names(Settings(2, 3), {1, 1}),
+  EXPECT_THAT(Names(Tasks(2, 3), {1, 1}),
               ElementsAre("ps 0, ps 2, worker 0", "ps 1, worker 1"));
 }
 
 TEST(TaskLayout, PromotesWorker0ToChiefAndMovesTheOthersUp) {
-  EXPECT_THAT(Names(Settings(3, 1, true), {1, 1}),
+  EXPECT_THAT(Names(Tasks(3, 1, true), {1, 1}),
               ElementsAre("ps 0, chief 0, worker 0", "worker 1"));
-  EXPECT_THAT(Names(Settings(1, 0, true), {1}), ElementsAre("chief 0"));
+  EXPECT_THAT(Names(Tasks(1, 0, true), {1}), ElementsAre("chief 0"));
 }
 
 TEST(TaskLayout, PutsTheEvaluatorOnTheLastNodeEvenAlone) {
-  EXPECT_THAT(Names(Settings(2, 1, false, true), {1, 1}),
+  EXPECT_THAT(Names(Tasks(2, 1, false, true), {1, 1}),
               ElementsAre("ps 0, worker 0", "worker 1, evaluator 0"));
-  EXPECT_THAT(Names(Settings(1, 0, false, true), {1, 1}),
+  EXPECT_THAT(Names(Tasks(1, 0, false, true), {1, 1}),
               ElementsAre("worker 0", "evaluator 0"));
 }
 
 TEST(TaskLayout, NamesTheNodeThatWouldHaveNoTask) {
-  EXPECT_THAT(Names(Settings(2, 1), {1, 1, 1}),
+  EXPECT_THAT(Names(Tasks(2, 1), {1, 1, 1}),
               ElementsAre(AllOf(HasSubstr("node 2 of 3 would have no task"),
                                 HasSubstr("2 workers and 1 parameter server"),
                                 HasSubstr("--worker-count 3"))));
-  EXPECT_THAT(Names(Settings(1, 0, false, true), {1, 1, 1}),
+  EXPECT_THAT(Names(Tasks(1, 0, false, true), {1, 1, 1}),
               ElementsAre(HasSubstr("node 1 of 3 would have no task")));
   // A parameter server of its own is a task.
-  EXPECT_THAT(Names(Settings(1, 2), {1, 1}),
+  EXPECT_THAT(Names(Tasks(1, 2), {1, 1}),
               ElementsAre("ps 0, worker 0", "ps 1"));
 }
 
@@ -101,7 +93,7 @@ TEST(TaskLayout, HoldsForRandomJobs) {
     std::vector<uint32_t> by_nproc(1 + random() % 8);
     for (uint32_t& workers : by_nproc) workers = 1 + random() % 4;
     const TaskSettings settings =
-        Settings(random() % 12, random() % 10, random() % 2, random() % 2);
+        Tasks(random() % 12, random() % 10, random() % 2, random() % 2);
     const auto layout = LayOutTasks(settings, by_nproc);
     if (!layout.ok()) {
       EXPECT_LT(settings.workers(), by_nproc.size());
