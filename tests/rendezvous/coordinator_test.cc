@@ -24,20 +24,24 @@ class CoordinatorTest : public testing::Test {
  protected:
   void Start(uint32_t nodes, milliseconds join = milliseconds(60'000),
              milliseconds silent = milliseconds(60'000)) {
-    nodes_ = nodes;
-    host = std::make_unique<LoopedCoordinator>(loop, nodes, join, silent);
+    Start(AgreementOf(nodes, nodes), join, silent);
+  }
+  void Start(const Agreement& of_all, milliseconds join = milliseconds(60'000),
+             milliseconds silent = milliseconds(60'000)) {
+    agreement = of_all;
+    host = std::make_unique<LoopedCoordinator>(loop, agreement, join, silent);
   }
   std::unique_ptr<LoopedAgent> Join(const std::string& name,
                                     uint32_t workers = 1) {
     return std::make_unique<LoopedAgent>(
         loop, host->server->InProcessChannel({}),
-        HelloOf(AgreementOf(nodes_, nodes_), NodeNamed(name, {}, workers)));
+        HelloOf(agreement, NodeNamed(name, {}, workers)));
   }
   bool Until(const std::function<bool()>& done) { return RunUntil(loop, done); }
 
   asio::io_context loop;
+  Agreement agreement;  // of all who Join()
   std::unique_ptr<LoopedCoordinator> host;
-  uint32_t nodes_ = 1;
 };
 
 TEST_F(CoordinatorTest, TakesAJobFromHelloToVerdict) {
@@ -186,18 +190,9 @@ TEST_F(CoordinatorTest, AnEmptyMessageEndsTheStreamAndHarmsNobody) {
 class PreparingTest : public CoordinatorTest {
  protected:
   PreparingTest() {
-    TaskSettings settings;
-    settings.set_workers(2);
-    agreement = test::TensorflowAgreement(2, settings);
-    host = std::make_unique<LoopedCoordinator>(
-        loop, agreement, milliseconds(60'000), milliseconds(60'000));
-    a = Agent("node0");
-    b = Agent("node1");
-  }
-  std::unique_ptr<LoopedAgent> Agent(const std::string& name) {
-    return std::make_unique<LoopedAgent>(
-        loop, host->server->InProcessChannel({}),
-        HelloOf(agreement, NodeNamed(name, {}, 1)));
+    Start(test::TensorflowAgreement(2, test::Tasks(2)));
+    a = Join("node0");
+    b = Join("node1");
   }
   void Hold(LoopedAgent* agent, uint32_t port) {
     AgentMessage message;
@@ -223,7 +218,6 @@ class PreparingTest : public CoordinatorTest {
     }));
   }
 
-  Agreement agreement;
   std::unique_ptr<LoopedAgent> a;
   std::unique_ptr<LoopedAgent> b;
 };
@@ -277,7 +271,7 @@ TEST_F(PreparingTest, ANodeThatCannotPrepareEndsTheJob) {
 
 TEST_F(PreparingTest, ACancelEndsTheJobAndASpareNodeHearsOfIt) {
   HoldBoth();
-  auto spare = Agent("node2");
+  auto spare = Join("node2");
   ASSERT_TRUE(Until([&] { return spare->Has(CoordinatorMessage::kParked); }));
   AgentMessage message;
   message.mutable_cancel()->set_signal(15);

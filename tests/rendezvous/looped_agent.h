@@ -31,11 +31,6 @@ inline bool RunUntil(asio::io_context& loop,
 
 // A coordinator with a server inside this process.
 struct LoopedCoordinator {
-  LoopedCoordinator(asio::io_context& loop, uint32_t nodes,
-                    std::chrono::milliseconds join_timeout,
-                    std::chrono::milliseconds node_timeout)
-      : LoopedCoordinator(loop, AgreementOf(nodes, nodes), join_timeout,
-                          node_timeout) {}
   LoopedCoordinator(asio::io_context& loop, const Agreement& agreement,
                     std::chrono::milliseconds join_timeout,
                     std::chrono::milliseconds node_timeout)
