@@ -1,6 +1,5 @@
 #include "rendezvous/roster.h"
 
-#include <algorithm>
 #include <random>
 
 #include "gmock/gmock.h"
@@ -359,8 +358,6 @@ TEST(Roster, CancelledBeforeTheStartEndsEverywhereWithTheSignal) {
   EXPECT_EQ(roster.report().exit_code(), 130u);
 }
 
-// Whatever happens in whatever order: a sealed job has dense ranks, as many
-// nodes as allowed, and nobody gets two assignments.
 muster::Hello MpiHello(const std::string& host, const std::string& version,
                        const std::string& problem = "",
                        uint32_t exit_code = 0) {
@@ -392,6 +389,8 @@ TEST(Roster, FailsTheJobWhenANodeLacksOpenMpi) {
   EXPECT_EQ(roster.report().first_cause().host(), "node1");
 }
 
+// Whatever happens in whatever order: a sealed job has dense ranks, as many
+// nodes as allowed, and nobody gets two assignments.
 TEST(Roster, KeepsItsInvariantsUnderRandomEvents) {
   for (unsigned seed = 0; seed < 300; ++seed) {
     std::mt19937 random(seed);
