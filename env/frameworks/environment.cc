@@ -40,8 +40,7 @@ Variables WithoutForeignFacts(Variables inherited, Framework framework,
        {"TORCHELASTIC_ERROR_FILE", "TORCHELASTIC_TIMER_FILE",
         "TORCHELASTIC_USE_AGENT_STORE", "JAX_COORDINATOR_ADDRESS",
         "JAX_LOCAL_DEVICE_IDS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID",
-        "TF_CONFIG", "AZ_BATCHAI_PS_HOSTS", "AZ_BATCHAI_WORKER_HOSTS",
-        "AZ_BATCHAI_TASK_TYPE"}) {
+        "TF_CONFIG"}) {
     inherited.erase(name);
   }
   for (const absl::string_view name : AzureFactNames()) {
