@@ -15,32 +15,28 @@
 namespace muster::env {
 namespace {
 
-// One list of tasks, such as "workerpool0" or "worker".
-struct Role {
-  std::string name;
-  std::vector<HostPort> tasks;
-};
-
 struct Task {
   std::string type;
   uint32_t index = 0;
 };
 
+// The tasks of one role, such as "workerpool0" or "worker"; none where the
+// cluster does not have it.
 // Errors: InvalidArgument without the evidence in front.
-absl::StatusOr<Role> ReadRole(const nlohmann::json& cluster,
-                              const std::string& name) {
-  Role role{name, {}};
+absl::StatusOr<std::vector<HostPort>> ReadRole(const nlohmann::json& cluster,
+                                               const std::string& name) {
+  std::vector<HostPort> tasks;
   const nlohmann::json* list = Member(cluster, name.c_str());
-  if (list == nullptr) return role;
+  if (list == nullptr) return tasks;
   const absl::StatusOr<std::vector<std::string>> texts =
       Texts(*list, absl::StrCat("\"", name, "\""));
   if (!texts.ok()) return texts.status();
   for (const std::string& text : *texts) {
     const absl::StatusOr<HostPort> task = SplitHostPort(text);
     if (!task.ok()) return task.status();
-    role.tasks.push_back(*task);
+    tasks.push_back(*task);
   }
-  return role;
+  return tasks;
 }
 
 absl::StatusOr<Task> ReadTask(const nlohmann::json& task) {
@@ -58,29 +54,30 @@ absl::StatusOr<Task> ReadTask(const nlohmann::json& task) {
   return Task{*type, *index};
 }
 
-// Job: the nodes out of the roles that are nodes.
+// Job: the nodes out of the roles that are nodes; `own_task` is this node's.
 // Errors: InvalidArgument without the evidence in front; FailedPrecondition as
 // in the header.
-absl::Status ReadNodes(const nlohmann::json& json,
+absl::Status ReadNodes(const nlohmann::json& cluster,
+                       const nlohmann::json& own_task,
                        std::initializer_list<const char*> node_roles,
                        const Evidence& evidence, Discovery* found) {
-  const absl::StatusOr<Task> task = ReadTask(*Member(json, "task"));
+  const absl::StatusOr<Task> task = ReadTask(own_task);
   if (!task.ok()) return task.status();
   std::vector<std::string> hosts;
   std::optional<uint32_t> port;
   for (const char* name : node_roles) {
-    const absl::StatusOr<Role> role = ReadRole(*Member(json, "cluster"), name);
-    if (!role.ok()) return role.status();
+    const absl::StatusOr<std::vector<HostPort>> tasks = ReadRole(cluster, name);
+    if (!tasks.ok()) return tasks.status();
     if (task->type == name) {
-      if (task->index >= role->tasks.size()) {
+      if (task->index >= tasks->size()) {
         return absl::InvalidArgumentError(absl::StrCat(
             "this is task ", task->index, " of \"", name, "\", which has ",
-            role->tasks.size(), " and counts from 0"));
+            tasks->size(), " and counts from 0"));
       }
       found->node_rank = {static_cast<uint32_t>(hosts.size()) + task->index,
                           {evidence}};
     }
-    for (const HostPort& one : role->tasks) {
+    for (const HostPort& one : *tasks) {
       if (hosts.empty()) port = one.port;
       hosts.push_back(one.host);
     }
@@ -91,7 +88,7 @@ absl::Status ReadNodes(const nlohmann::json& json,
   }
   if (absl::Status status = CheckHosts(hosts); !status.ok()) return status;
   if (!found->node_rank) {
-    const bool known = Member(*Member(json, "cluster"), task->type.c_str());
+    const bool known = Member(cluster, task->type.c_str());
     const std::string text = absl::StrCat("this task is of the type '",
                                           task->type.substr(0, 40), "'");
     if (known || task->type == "evaluator") {
@@ -122,13 +119,14 @@ MaybeDiscovery DiscoverVertex(const Inputs& inputs) {
   const absl::StatusOr<nlohmann::json> json = ParseJson(evidence);
   if (!json.ok()) return json.status();
   const nlohmann::json* cluster = Member(*json, "cluster");
-  if (cluster == nullptr || Member(*json, "task") == nullptr ||
+  const nlohmann::json* task = Member(*json, "task");
+  if (cluster == nullptr || task == nullptr ||
       Member(*cluster, "workerpool0") == nullptr) {
     return std::nullopt;
   }
   Discovery found{"vertex", "Vertex AI"};
-  if (absl::Status status =
-          ReadNodes(*json, {"workerpool0", "workerpool1"}, evidence, &found);
+  if (absl::Status status = ReadNodes(
+          *cluster, *task, {"workerpool0", "workerpool1"}, evidence, &found);
       !status.ok()) {
     return About(evidence, status);
   }
@@ -147,12 +145,13 @@ MaybeDiscovery DiscoverTfConfig(const Inputs& inputs) {
   if (!cluster->is_object()) {
     return WrongValue(evidence, "\"cluster\" must be an object");
   }
-  if (Member(*json, "task") == nullptr) {
+  const nlohmann::json* task = Member(*json, "task");
+  if (task == nullptr) {
     return WrongValue(evidence, "has a \"cluster\" and no \"task\"");
   }
   Discovery found{"tfconfig", "TF_CONFIG"};
-  if (absl::Status status =
-          ReadNodes(*json, {"chief", "master", "worker"}, evidence, &found);
+  if (absl::Status status = ReadNodes(
+          *cluster, *task, {"chief", "master", "worker"}, evidence, &found);
       !status.ok()) {
     return About(evidence, status);
   }
