@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "env/schedulers/hosts.h"
+#include "env/schedulers/number.h"
 
 namespace muster::env {
 namespace {

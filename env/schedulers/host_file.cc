@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "env/schedulers/hosts.h"
+#include "env/schedulers/number.h"
 #include "env/schedulers/reading.h"
 
 namespace muster::env {

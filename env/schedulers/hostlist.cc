@@ -4,11 +4,11 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "env/schedulers/hosts.h"
+#include "env/schedulers/number.h"
 
 namespace muster::env {
 namespace {
@@ -34,12 +34,6 @@ absl::Status Wrong(absl::string_view token, absl::string_view what) {
                    token.size() > kShownBytes ? "...'" : "'", ": ", what));
 }
 
-bool ReadNumber(absl::string_view text, uint64_t* number) {
-  return !text.empty() &&
-         std::all_of(text.begin(), text.end(), absl::ascii_isdigit) &&
-         absl::SimpleAtoi(text, number);
-}
-
 absl::StatusOr<Range> ReadRange(absl::string_view token,
                                 absl::string_view text) {
   const size_t dash = text.find('-');
@@ -48,7 +42,7 @@ absl::StatusOr<Range> ReadRange(absl::string_view token,
       dash == absl::string_view::npos ? low : text.substr(dash + 1);
   Range range;
   range.width = low.size();
-  if (!ReadNumber(low, &range.low) || !ReadNumber(high, &range.high)) {
+  if (!ParseNumber(low, &range.low) || !ParseNumber(high, &range.high)) {
     return Wrong(token, absl::StrCat("'", text.substr(0, kShownBytes),
                                      "' in its brackets is no N or N-M"));
   }
@@ -217,11 +211,11 @@ absl::StatusOr<std::vector<uint32_t>> ExpandCounts(absl::string_view text) {
     const size_t open = rest.find('(');
     uint64_t count = 0;
     uint64_t times = 1;
-    bool right = ReadNumber(rest.substr(0, open), &count) && count <= 65535;
+    bool right = ParseNumber(rest.substr(0, open), &count) && count <= 65535;
     if (open != absl::string_view::npos) {
       rest.remove_prefix(open);
       right = right && absl::ConsumePrefix(&rest, "(x") &&
-              absl::ConsumeSuffix(&rest, ")") && ReadNumber(rest, &times);
+              absl::ConsumeSuffix(&rest, ")") && ParseNumber(rest, &times);
     }
     if (!right) return Wrong(part, "is no N or N(xTIMES)");
     if (times > kMaxHosts - counts.size()) {

@@ -9,9 +9,9 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "env/schedulers/number.h"
 
 namespace muster::env {
 namespace {
@@ -56,9 +56,7 @@ absl::StatusOr<std::optional<size_t>> OnlyPlace(
 
 absl::StatusOr<uint32_t> Port(absl::string_view text) {
   uint32_t port = 0;
-  if (text.empty() ||
-      !std::all_of(text.begin(), text.end(), absl::ascii_isdigit) ||
-      !absl::SimpleAtoi(text, &port) || port < 1 || port > 65535) {
+  if (!ParseNumber(text, &port) || port < 1 || port > 65535) {
     return absl::InvalidArgumentError(
         absl::StrCat("the port ", Quoted(text), " is not in 1 to 65535"));
   }
@@ -193,9 +191,7 @@ std::optional<uint32_t> PortOfJob(absl::string_view job_id, uint32_t step) {
       std::find_if_not(job_id.begin(), job_id.end(), absl::ascii_isdigit) -
       job_id.begin());
   uint64_t number = 0;
-  if (digits == 0 || !absl::SimpleAtoi(job_id.substr(0, digits), &number)) {
-    return std::nullopt;
-  }
+  if (!ParseNumber(job_id.substr(0, digits), &number)) return std::nullopt;
   constexpr uint64_t kFirst = 20000;
   constexpr uint64_t kPorts = 10000;
   return static_cast<uint32_t>(kFirst + (number % kPorts * 10 + step) % kPorts);

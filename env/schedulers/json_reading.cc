@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "env/schedulers/number.h"
 #include "env/schedulers/reading.h"
 
 namespace muster::env {

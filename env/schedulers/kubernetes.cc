@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "env/schedulers/hosts.h"
+#include "env/schedulers/number.h"
 
 namespace muster::env {
 namespace {

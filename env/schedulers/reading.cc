@@ -1,22 +1,14 @@
 #include "env/schedulers/reading.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <utility>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "env/schedulers/hosts.h"
+#include "env/schedulers/number.h"
 
 namespace muster::env {
-
-bool ParseNumber(absl::string_view text, uint32_t* number) {
-  return !text.empty() &&
-         std::all_of(text.begin(), text.end(), absl::ascii_isdigit) &&
-         absl::SimpleAtoi(text, number);
-}
 
 absl::Status WrongValue(const Evidence& evidence, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(evidence.Text(), ": ", what));

@@ -26,9 +26,6 @@ namespace muster::env {
 //                       launcher, has the node.
 using MaybeDiscovery = absl::StatusOr<std::optional<Discovery>>;
 
-// `text` as a number in digits, without sign and space.
-bool ParseNumber(absl::string_view text, uint32_t* number);
-
 // "NAME=VALUE: what is wrong".
 absl::Status WrongValue(const Evidence& evidence, absl::string_view what);
 // The same, where a helper says what is wrong.

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "env/schedulers/hostlist.h"
 #include "env/schedulers/hosts.h"
+#include "env/schedulers/number.h"
 
 namespace muster::env {
 namespace {

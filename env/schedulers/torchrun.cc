@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "env/schedulers/hosts.h"
+#include "env/schedulers/number.h"
 
 namespace muster::env {
 namespace {
