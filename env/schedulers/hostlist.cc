@@ -141,8 +141,6 @@ std::vector<std::string> Extended(const std::vector<std::string>& names,
   return longer;
 }
 
-bool IsSpace(char c) { return absl::ascii_isspace(c); }
-
 // The tokens of `text`; commas inside brackets are theirs.
 absl::StatusOr<std::vector<absl::string_view>> Tokens(absl::string_view text) {
   std::vector<absl::string_view> tokens;
@@ -158,7 +156,9 @@ absl::StatusOr<std::vector<absl::string_view>> Tokens(absl::string_view text) {
       inside = true;
     }
     if (!end && text[i] == ']') inside = false;
-    if (!end && (inside || (text[i] != ',' && !IsSpace(text[i])))) continue;
+    if (!end && (inside || (text[i] != ',' && !absl::ascii_isspace(text[i])))) {
+      continue;
+    }
     const absl::string_view token = text.substr(begin, i - begin);
     begin = i + 1;
     const bool comma = !end && text[i] == ',';
@@ -167,14 +167,10 @@ absl::StatusOr<std::vector<absl::string_view>> Tokens(absl::string_view text) {
       after_comma = comma;
     } else if (after_comma && (comma || end)) {
       return Wrong(text,
-                   "a name is missing at a comma; was the list cut "
-                   "short?");
+                   "a name is missing at a comma; was the list cut short?");
     } else {
       after_comma = after_comma || comma;
     }
-  }
-  if (after_comma) {
-    return Wrong(text, "a name is missing at a comma; was the list cut short?");
   }
   return tokens;
 }
