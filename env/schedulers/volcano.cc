@@ -24,12 +24,7 @@ struct Task {
 };
 
 std::vector<std::string> SplitHosts(absl::string_view text) {
-  std::vector<std::string> hosts;
-  for (const absl::string_view host :
-       absl::StrSplit(text, absl::ByAnyChar(", \t\r\n"), absl::SkipEmpty())) {
-    hosts.emplace_back(host);
-  }
-  return hosts;
+  return absl::StrSplit(text, absl::ByAnyChar(", \t\r\n"), absl::SkipEmpty());
 }
 
 // The tasks in alphabetical order, from VC_<TASK>_HOSTS.
@@ -68,35 +63,33 @@ absl::StatusOr<std::vector<Task>> TasksOfFiles(const Inputs& inputs) {
   return tasks;
 }
 
-// Where the task of this node begins in the list of all hosts.
-absl::StatusOr<size_t> BeginOfOwnTask(const std::vector<Task>& tasks,
-                                      const std::vector<std::string>& hosts,
-                                      const NodeIdentity& node, uint32_t index,
-                                      const Evidence& index_evidence) {
-  if (tasks.size() == 1) return 0;
+// This node's place in the list of all hosts: `index` counts within its task.
+// Errors: InvalidArgument where there are several tasks and the node is in none
+// of them, may be two of the hosts, or is not number `index` of its task.
+absl::StatusOr<uint32_t> OwnRank(const std::vector<Task>& tasks,
+                                 const std::vector<std::string>& hosts,
+                                 const NodeIdentity& node,
+                                 const Fact<uint32_t>& index) {
+  if (tasks.size() == 1) return index.value;
+  const Evidence& evidence = index.evidence[0];
   const absl::StatusOr<std::optional<size_t>> place = PlaceAmong(hosts, node);
-  if (!place.ok()) return WrongValue(index_evidence, place.status());
+  if (!place.ok()) return WrongValue(evidence, place.status());
   if (!place->has_value()) {
     return WrongValue(
-        index_evidence,
+        evidence,
         absl::StrCat("counts within one task, and this node, ",
                      IdentityText(node), ", is in none of the ", tasks.size(),
                      " tasks' lists; give --node-rank"));
   }
-  size_t begin = 0;
-  for (const Task& task : tasks) {
-    if (**place < begin + task.hosts.size()) {
-      if (begin + index != **place) {
-        return WrongValue(
-            index_evidence,
-            absl::StrCat("but this node, ", hosts[**place], ", is number ",
-                         **place - begin, " of ", task.evidence.Text()));
-      }
-      return begin;
-    }
-    begin += task.hosts.size();
+  size_t within = **place;
+  auto task = tasks.begin();
+  for (; within >= task->hosts.size(); ++task) within -= task->hosts.size();
+  if (within != index.value) {
+    return WrongValue(evidence, absl::StrCat("but this node, ", hosts[**place],
+                                             ", is number ", within, " of ",
+                                             task->evidence.Text()));
   }
-  return begin;
+  return static_cast<uint32_t>(**place);
 }
 
 }  // namespace
@@ -108,7 +101,6 @@ MaybeDiscovery DiscoverVolcano(const Inputs& inputs) {
   const std::optional<Fact<uint32_t>> index = reading.Rank(variable);
   if (!reading.status().ok()) return reading.status();
   if (!index) return std::nullopt;
-  const Evidence index_evidence = index->evidence[0];
 
   absl::StatusOr<std::vector<Task>> tasks = TasksOfVariables(inputs, &reading);
   if (tasks.ok() && tasks->empty()) tasks = TasksOfFiles(inputs);
@@ -133,14 +125,13 @@ MaybeDiscovery DiscoverVolcano(const Inputs& inputs) {
   if (absl::Status status = CheckHosts(hosts); !status.ok()) {
     return WrongValue({EvidenceText(evidence), ""}, status);
   }
-  const absl::StatusOr<size_t> begin =
-      BeginOfOwnTask(*tasks, hosts, inputs.node, index->value, index_evidence);
-  if (!begin.ok()) return begin.status();
+  const absl::StatusOr<uint32_t> rank =
+      OwnRank(*tasks, hosts, inputs.node, *index);
+  if (!rank.ok()) return rank.status();
   SetHosts(hosts, evidence[0], &found);
   found.nodes->evidence = evidence;
   found.hosts->evidence = evidence;
-  found.node_rank = {static_cast<uint32_t>(*begin) + index->value,
-                     {index_evidence}};
+  found.node_rank = {*rank, index->evidence};
   return found;
 }
 
