@@ -13,7 +13,6 @@
 namespace muster::env {
 namespace {
 
-constexpr size_t kMaxHostBytes = 253;
 constexpr size_t kShownBytes = 80;
 
 struct Range {

@@ -16,8 +16,6 @@
 namespace muster::env {
 namespace {
 
-constexpr size_t kMaxHostBytes = 253;
-
 std::string Quoted(absl::string_view text) {
   return absl::StrCat("'", text.substr(0, kMaxHostBytes),
                       text.size() > kMaxHostBytes ? "..." : "", "'");

@@ -17,6 +17,8 @@ namespace muster::env {
 
 // As many nodes as a job may have.
 inline constexpr size_t kMaxHosts = 65536;
+// As long as a host's name may be.
+inline constexpr size_t kMaxHostBytes = 253;
 
 // Whether `text` is an IPv4 or IPv6 address in digits.
 bool IsNumericHost(const std::string& text);

@@ -24,8 +24,6 @@ constexpr Marker kMarkers[] = {
     {"HOROVOD_RANK", "horovodrun"},
 };
 
-constexpr uint32_t kMaxNodes = kMaxHosts;
-
 // PET_NNODES is N or MIN:MAX.
 std::optional<Fact<NodeCount>> PetNodes(Reading* reading) {
   const Evidence evidence = reading->Get("PET_NNODES");
@@ -37,7 +35,7 @@ std::optional<Fact<NodeCount>> PetNodes(Reading* reading) {
       colon == absl::string_view::npos ? low : text.substr(colon + 1);
   NodeCount count;
   if (!ParseNumber(low, &count.min) || !ParseNumber(high, &count.max) ||
-      count.min < 1 || count.min > count.max || count.max > kMaxNodes) {
+      count.min < 1 || count.min > count.max || count.max > kMaxHosts) {
     reading->Fail(WrongValue(
         evidence, "must be N or MIN:MAX, with 1 <= MIN <= MAX <= 65536"));
     return std::nullopt;
