@@ -51,7 +51,7 @@ MaybeDiscovery FromSlots(const std::vector<std::string>& slots,
   return found;
 }
 
-// The same from a file that the variable `name` names.
+// The same from the file whose path is the value of `file`.
 MaybeDiscovery FromFile(const Inputs& inputs, const Evidence& file,
                         const Evidence& job, Discovery found) {
   const absl::StatusOr<std::string> text = inputs.files.Read(file.value);

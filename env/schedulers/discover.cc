@@ -128,7 +128,7 @@ MaybeDiscovery DiscoverNamed(const Inputs& inputs,
         absl::StrCat("must be auto, none or one of ",
                      absl::StrJoin(SchedulerNames(), ", ")));
   }
-  Inputs told{inputs.variables, inputs.node, inputs.files, inputs.level};
+  Inputs told = inputs;
   // Its name says that the variables are about nodes.
   if (scheduler == "pytorchjob") told.level = EnvLevel::kNode;
   MaybeDiscovery discovery = Ask(*found, told);
