@@ -23,7 +23,7 @@
 #include "absl/strings/str_cat.h"
 #include "env/frameworks/environment.h"
 #include "env/hardware/interfaces.h"
-#include "env/schedulers/inputs.h"
+#include "env/schedulers/system_files.h"
 #include "launcher/agent.h"
 #include "launcher/command_line.h"
 #include "launcher/directories.h"

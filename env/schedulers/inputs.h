@@ -45,13 +45,6 @@ struct Inputs {
   EnvLevel level = EnvLevel::kUnsaid;
 };
 
-// The files of the machine, up to 1 MiB each.
-class SystemFiles : public FileReader {
- public:
-  absl::StatusOr<std::string> Read(const std::string& path) const override;
-  std::vector<std::string> List(const std::string& directory) const override;
-};
-
 }  // namespace muster::env
 
 #endif  // MUSTER_ENV_SCHEDULERS_INPUTS_H_

@@ -1,4 +1,4 @@
-#include "env/schedulers/inputs.h"
+#include "env/schedulers/system_files.h"
 
 #include <algorithm>
 #include <cerrno>
