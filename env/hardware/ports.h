@@ -40,7 +40,6 @@ class HeldPort {
   static absl::StatusOr<HeldPort> Bind() { return Bind(Options()); }
   static absl::StatusOr<HeldPort> Bind(const Options& options);
 
-  HeldPort() = default;  // holds nothing
   // Binds this port and no other.
   //
   // Errors, which name the port: the same; also
@@ -48,6 +47,7 @@ class HeldPort {
   //   PERMISSION_DENIED   it is below 1024 and this is an ordinary user.
   static absl::StatusOr<HeldPort> BindTo(uint16_t port);
 
+  HeldPort() = default;  // holds nothing
   HeldPort(HeldPort&& other) noexcept;
   HeldPort& operator=(HeldPort&& other) noexcept;
   ~HeldPort();
