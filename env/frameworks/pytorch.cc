@@ -1,6 +1,5 @@
 #include "env/frameworks/pytorch.h"
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"

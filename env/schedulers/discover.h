@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "env/schedulers/discovery.h"
 #include "env/schedulers/inputs.h"

@@ -1,6 +1,5 @@
 #include "env/schedulers/host_file.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>

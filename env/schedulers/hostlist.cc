@@ -1,6 +1,8 @@
 #include "env/schedulers/hostlist.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"

@@ -2,7 +2,6 @@
 #ifndef MUSTER_ENV_SCHEDULERS_HOSTLIST_H_
 #define MUSTER_ENV_SCHEDULERS_HOSTLIST_H_
 
-#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>

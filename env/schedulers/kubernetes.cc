@@ -1,8 +1,6 @@
 #include "env/schedulers/kubernetes.h"
 
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"

@@ -1,8 +1,5 @@
 #include "env/schedulers/mpi_ranks.h"
 
-#include <cstdint>
-#include <utility>
-
 #include "absl/strings/str_cat.h"
 #include "env/schedulers/hosts.h"
 

@@ -1,7 +1,6 @@
 #include "env/schedulers/torchrun.h"
 
-#include <cstdint>
-#include <string>
+#include <cstddef>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
