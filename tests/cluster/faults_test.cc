@@ -31,9 +31,6 @@ class Faults : public JobTest {
           << agent(0).Text();
     }
   }
-  void ExpectNothingIsLeft() {
-    for (int host = 0; host < 3; ++host) EXPECT_TRUE(NothingIsLeft(host));
-  }
   // `host` ends with 75 and blames `lost`.
   void ExpectLost(int host, int lost) {
     EXPECT_EQ(agent(host).Wait(), Code(75)) << agent(host).Text();

@@ -48,15 +48,10 @@ void JobTest::ExpectAllEndWith(ExitStatus status, absl::Duration deadline) {
   }
 }
 
-::testing::AssertionResult JobTest::NothingIsLeft(int host) {
-  const Subprocess& process = agent(host);
-  if (Eventually([&] { return process.Family().empty(); }, absl::Seconds(10))) {
-    return ::testing::AssertionSuccess();
+void JobTest::ExpectNothingIsLeft() {
+  for (const auto& [host, process] : agents_) {
+    EXPECT_TRUE(NothingIsLeftOf(*process)) << hosts_->Name(host);
   }
-  auto failure = ::testing::AssertionFailure()
-                 << "left on " << hosts_->Name(host) << ":";
-  for (const Process& left : process.Family()) failure << "\n" << left;
-  return failure;
 }
 
 nlohmann::json JobTest::ReportOn(int host) const {

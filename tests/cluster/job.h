@@ -38,8 +38,8 @@ class JobTest : public ::testing::Test {
 
   // On every host that has one, in the order of the hosts.
   void ExpectAllEndWith(ExitStatus status, absl::Duration deadline = kSoon);
-  // Nothing of the agent's family is left.
-  ::testing::AssertionResult NothingIsLeft(int host);
+  // Nothing of an agent's family is left on any host.
+  void ExpectNothingIsLeft();
 
   // What --report wrote on that host.
   nlohmann::json ReportOn(int host) const;

@@ -33,11 +33,6 @@ class Mpi : public JobTest {
                           "/sbin:/bin";
     return command;
   }
-  void ExpectNothingIsLeft() {
-    for (int host = 0; host < hosts_->count(); ++host) {
-      EXPECT_TRUE(NothingIsLeft(host));
-    }
-  }
 };
 
 TEST_F(Mpi, ReachesFourHostsWithoutSsh) {

@@ -44,9 +44,6 @@ class Tensorflow : public JobTest {
     argv.insert(argv.end(), target.begin(), target.end());
     MustRun(hosts_->On(to, {.argv = argv}));
   }
-  void ExpectNothingIsLeft() {
-    for (int host = 0; host < 3; ++host) EXPECT_TRUE(NothingIsLeft(host));
-  }
 };
 
 TEST_F(Tensorflow, HasTheShapeThatAzureGaveIt) {

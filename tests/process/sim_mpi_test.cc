@@ -65,8 +65,7 @@ class SimMpi : public ::testing::Test {
     return ReadFile(RunDirectory(directory_.path()) + "/logs/" + name);
   }
   void ExpectNothingIsLeft() {
-    EXPECT_TRUE(Eventually([&] { return sim_->Family().empty(); }))
-        << sim_->Text();
+    EXPECT_TRUE(NothingIsLeftOf(*sim_)) << sim_->Text();
   }
   // `muster rsh` as somebody beside the job would type it.
   Command Rsh(const std::vector<std::string>& words) {
@@ -354,7 +353,7 @@ TEST_F(SimMpi, RshEndsItsCommandWhenItIsKilled) {
   // What it runs there carries its variables, and so is of its family.
   ASSERT_NE(rsh.FindInFamily("sleep").pid, 0);
   rsh.Signal(SIGKILL);
-  EXPECT_TRUE(Eventually([&] { return rsh.Family().empty(); }));
+  EXPECT_TRUE(NothingIsLeftOf(rsh));
 }
 
 TEST_F(SimMpi, RshIsRefusedForAnotherUser) {

@@ -91,7 +91,7 @@ class SimTensorflow : public ::testing::Test {
     ASSERT_EQ(Start(flags, command).Wait(), Code(0)) << sim_->Text();
     EXPECT_EQ(Report(directory_.path())["result"], "succeeded");
     EXPECT_THAT(Report(directory_.path())["others"], IsEmpty());
-    EXPECT_TRUE(Eventually([&] { return sim_->Family().empty(); }));
+    EXPECT_TRUE(NothingIsLeftOf(*sim_));
   }
   std::vector<std::string> Out(int rank) const {
     return Lines(ReadFile(absl::StrCat(RunDirectory(directory_.path()),
@@ -217,7 +217,7 @@ TEST_F(SimTensorflow, TheTaskThatFailsIsNamed) {
   EXPECT_THAT(sim_->Err(),
               AllOf(HasSubstr("node 0 of 2: ranks 0-1 of 3, ps 0, worker 0"),
                     HasSubstr("rank 2 (worker 1, local rank 0, pid ")));
-  EXPECT_TRUE(Eventually([&] { return sim_->Family().empty(); }));
+  EXPECT_TRUE(NothingIsLeftOf(*sim_));
 }
 
 TEST_F(SimTensorflow, AServerThatFailsFailsTheJob) {

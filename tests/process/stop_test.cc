@@ -49,15 +49,6 @@ class Stop : public ::testing::Test {
     return ReadFile(absl::StrCat(RunDirectory(directory_.path()), "/logs/",
                                  rank, ".stdout"));
   }
-  ::testing::AssertionResult NothingIsLeft() const {
-    if (Eventually([&] { return agent_->Family().empty(); },
-                   absl::Seconds(10))) {
-      return ::testing::AssertionSuccess();
-    }
-    auto failure = ::testing::AssertionFailure() << "left on the host:";
-    for (const Process& process : agent_->Family()) failure << "\n" << process;
-    return failure;
-  }
   void ExpectCancelled(int signal) const {
     const nlohmann::json report = Report(directory_.path());
     EXPECT_EQ(report.value("result", ""), "cancelled") << agent_->Text();
@@ -73,7 +64,7 @@ TEST_F(Stop, CtrlCLetsWorkersSaveTheirWork) {
   Start(kObedient);
   agent_->SignalGroup(SIGINT);  // as a terminal does: the keeper gets it too
   EXPECT_EQ(agent_->Wait(), Code(130)) << agent_->Text();
-  EXPECT_TRUE(NothingIsLeft());
+  EXPECT_TRUE(NothingIsLeftOf(*agent_));
   EXPECT_EQ(Log(0), "ready\nsaved\n");
   EXPECT_EQ(Log(1), "ready\nsaved\n");
   ExpectCancelled(SIGINT);
@@ -86,7 +77,7 @@ TEST_F(Stop, CtrlCTwiceKillsAtOnce) {
   ASSERT_TRUE(agent_->WaitForOutput("[1] not now")) << agent_->Text();
   agent_->SignalGroup(SIGINT);
   EXPECT_EQ(agent_->Wait(), Code(130)) << agent_->Text();
-  EXPECT_TRUE(NothingIsLeft());
+  EXPECT_TRUE(NothingIsLeftOf(*agent_));
   ExpectCancelled(SIGINT);
 }
 
@@ -94,7 +85,7 @@ TEST_F(Stop, SigtermEndsWith143) {
   Start(kObedient);
   agent_->Signal(SIGTERM);
   EXPECT_EQ(agent_->Wait(), Code(143)) << agent_->Text();
-  EXPECT_TRUE(NothingIsLeft());
+  EXPECT_TRUE(NothingIsLeftOf(*agent_));
   EXPECT_EQ(Log(1), "ready\nsaved\n");
   ExpectCancelled(SIGTERM);
 }
@@ -103,7 +94,7 @@ TEST_F(Stop, AWorkerThatIgnoresSigtermIsKilledAfterTheGrace) {
   Start(kStubborn, {{"--stop-grace", "300ms"}});
   agent_->Signal(SIGTERM);
   EXPECT_EQ(agent_->Wait(), Code(143)) << agent_->Text();
-  EXPECT_TRUE(NothingIsLeft());
+  EXPECT_TRUE(NothingIsLeftOf(*agent_));
   EXPECT_THAT(Log(0), HasSubstr("not now"));
 }
 
@@ -111,14 +102,14 @@ TEST_F(Stop, TheWholeFamilyOfAWorkerIsStopped) {
   Start(kFamily);
   agent_->Signal(SIGTERM);
   EXPECT_EQ(agent_->Wait(), Code(143)) << agent_->Text();
-  EXPECT_TRUE(NothingIsLeft());
+  EXPECT_TRUE(NothingIsLeftOf(*agent_));
 }
 
 TEST_F(Stop, ADaemonDoesNotOutliveASuccessfulJob) {
   // The daemon holds the worker's pipes open as well.
   Start("setsid sh -c 'exec sleep 1001' & echo ready; exit 0");
   EXPECT_EQ(agent_->Wait(), Code(0)) << agent_->Text();
-  EXPECT_TRUE(NothingIsLeft());
+  EXPECT_TRUE(NothingIsLeftOf(*agent_));
   EXPECT_EQ(Log(0), "ready\n");
 }
 
@@ -141,13 +132,13 @@ TEST_F(Stop, NothingOutlivesAKilledAgent) {
   Start(kFamily);
   agent_->Signal(SIGKILL);
   EXPECT_EQ(agent_->Wait(), Killed(SIGKILL));
-  EXPECT_TRUE(NothingIsLeft());
+  EXPECT_TRUE(NothingIsLeftOf(*agent_));
 }
 
 TEST_F(Stop, StubbornWorkersDoNotOutliveAKilledAgent) {
   Start(kStubborn, {{"--stop-grace", "300ms"}});
   agent_->Signal(SIGKILL);
-  EXPECT_TRUE(NothingIsLeft());
+  EXPECT_TRUE(NothingIsLeftOf(*agent_));
 }
 
 TEST_F(Stop, NothingOutlivesAKilledKeeper) {
@@ -158,7 +149,7 @@ TEST_F(Stop, NothingOutlivesAKilledKeeper) {
   const ExitStatus status = agent_->Wait();
   EXPECT_EQ(status.kind, ExitStatus::Kind::kCode) << agent_->Text();
   EXPECT_NE(status, Code(0)) << agent_->Text();
-  EXPECT_TRUE(NothingIsLeft());
+  EXPECT_TRUE(NothingIsLeftOf(*agent_));
   EXPECT_EQ(Report(directory_.path()).value("result", ""), "failed");
 }
 
@@ -166,7 +157,7 @@ TEST_F(Stop, CtrlCEndsASimulation) {
   StartSimulated(kObedient);
   agent_->SignalGroup(SIGINT);
   EXPECT_EQ(agent_->Wait(), Code(130)) << agent_->Text();
-  EXPECT_TRUE(NothingIsLeft());
+  EXPECT_TRUE(NothingIsLeftOf(*agent_));
   EXPECT_EQ(Log(0), "ready\nsaved\n");
   EXPECT_EQ(Log(1), "ready\nsaved\n");
   ExpectCancelled(SIGINT);
@@ -175,7 +166,7 @@ TEST_F(Stop, CtrlCEndsASimulation) {
 TEST_F(Stop, NothingOutlivesAKilledSimulation) {
   StartSimulated(kFamily);
   agent_->Signal(SIGKILL);
-  EXPECT_TRUE(NothingIsLeft());
+  EXPECT_TRUE(NothingIsLeftOf(*agent_));
 }
 
 TEST_F(Stop, AStoppedWorkerIsStoppedForGood) {
@@ -183,7 +174,7 @@ TEST_F(Stop, AStoppedWorkerIsStoppedForGood) {
   Start("echo ready; kill -STOP $$; sleep 1000", {{"--stop-grace", "300ms"}});
   agent_->Signal(SIGTERM);
   EXPECT_EQ(agent_->Wait(), Code(143)) << agent_->Text();
-  EXPECT_TRUE(NothingIsLeft());
+  EXPECT_TRUE(NothingIsLeftOf(*agent_));
 }
 
 }  // namespace

@@ -54,6 +54,15 @@ std::string CauseText(const nlohmann::json& report, const std::string& field) {
                                   : cause[field].dump();
 }
 
+::testing::AssertionResult NothingIsLeftOf(const Subprocess& process) {
+  if (Eventually([&] { return process.Family().empty(); }, absl::Seconds(10))) {
+    return ::testing::AssertionSuccess();
+  }
+  auto failure = ::testing::AssertionFailure() << "left on the host:";
+  for (const Process& left : process.Family()) failure << "\n" << left;
+  return failure;
+}
+
 int Count(const std::string& text, const std::string& part) {
   int count = 0;
   for (size_t at = text.find(part); at != std::string::npos;

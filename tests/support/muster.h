@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "gtest/gtest.h"
 #include "tests/support/subprocess.h"
 
 namespace muster::test {
@@ -33,6 +34,10 @@ nlohmann::json Report(const std::string& cwd);
 
 // The text of report["first_cause"][field], "" when it has none.
 std::string CauseText(const nlohmann::json& report, const std::string& field);
+
+// Nothing of this process's family is left, now or within 10 s; else the
+// failure names what is.
+::testing::AssertionResult NothingIsLeftOf(const Subprocess& process);
 
 // How many times `part` stands in `text`, overlaps not counted.
 int Count(const std::string& text, const std::string& part);

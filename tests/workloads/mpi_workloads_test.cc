@@ -56,7 +56,7 @@ class SimulatedMpi : public ::testing::Test {
     Subprocess sim(
         {.argv = MusterArgv("sim", flags, command), .cwd = directory_.path()});
     ASSERT_EQ(sim.Wait(kTraining), status) << sim.Text();
-    EXPECT_TRUE(Eventually([&] { return sim.Family().empty(); }));
+    EXPECT_TRUE(NothingIsLeftOf(sim));
   }
   std::string Log(const std::string& name) const {
     return ReadFile(RunDirectory(directory_.path()) + "/logs/" + name);
@@ -161,7 +161,7 @@ TEST_F(MpiHosts, AllReduceWithoutSsh) {
     EXPECT_THAT(FileOfRun(0, absl::StrCat("logs/", rank, ".stdout")),
                 HasSubstr("all-reduce of 8 ranks is right"));
   }
-  for (int host = 0; host < 4; ++host) EXPECT_TRUE(NothingIsLeft(host));
+  ExpectNothingIsLeft();
 }
 
 TEST_F(MpiHosts, TrainWithMpi4py) {

@@ -63,7 +63,7 @@ class SimulatedTensorflow : public ::testing::Test {
     ASSERT_EQ(sim.Wait(kTraining), Code(0)) << sim.Text();
     EXPECT_THAT(sim.Out(), HasSubstr(last_line));
     ExpectTrained(directory_.path());
-    EXPECT_TRUE(Eventually([&] { return sim.Family().empty(); }));
+    EXPECT_TRUE(NothingIsLeftOf(sim));
   }
   const TempDir directory_;
 };

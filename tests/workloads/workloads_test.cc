@@ -112,7 +112,7 @@ TEST_F(Simulated, TheFailingRankIsTheCauseAndNotItsVictims) {
   EXPECT_EQ(CauseText(report, "exit_code"), "42");
   EXPECT_THAT(CauseText(report, "stderr_tail"),
               HasSubstr("rank 2 fails on purpose"));
-  EXPECT_TRUE(Eventually([&] { return sim.Family().empty(); }));
+  EXPECT_TRUE(NothingIsLeftOf(sim));
 }
 
 class FourHosts : public JobTest {
@@ -138,7 +138,7 @@ TEST_F(FourHosts, StopTogetherInTheMiddleOfTraining) {
       << agent(0).Text();
   agent(3).Signal(SIGINT);
   ExpectAllEndWith(Code(130));
-  for (int host = 0; host < 4; ++host) EXPECT_TRUE(NothingIsLeft(host));
+  ExpectNothingIsLeft();
 }
 
 }  // namespace
