@@ -22,10 +22,12 @@ Command JobTest::Agent(const Flags& flags,
   Flags all = flags;
   all.insert({{"--nnodes", absl::StrCat(hosts_->count())},
               {"--nproc-per-node", "1"},
-              {"--rdzv-endpoint", hosts_->Name(0)},
               {"--rdzv-id", "job"},
               {"--rdzv-timeout", "60s"},
               {"--report", "verdict.json"}});
+  if (!flags.contains("--host-dns")) {
+    all.emplace("--rdzv-endpoint", hosts_->Name(0));
+  }
   return {.argv = MusterArgv("run", all, command),
           .env = {{"MUSTER_TOKEN", kToken}}};
 }

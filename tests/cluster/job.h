@@ -26,8 +26,8 @@ class JobTest : public ::testing::Test {
   void MakeHosts(const std::vector<std::string>& names);
 
   // `muster run` as the first, second, ... agent of a job of as many nodes as
-  // there are hosts, one worker each, that meets at the first host; `flags`
-  // replace these. To be given to Start().
+  // there are hosts, one worker each, that meets at the first host (unless
+  // --host-dns says where); `flags` replace these. To be given to Start().
   Command Agent(const Flags& flags = {},
                 const std::vector<std::string>& command = {"true"}) const;
   // Starts it on that host; agent(host) is the latest started there.

@@ -1,7 +1,6 @@
 // Agents that find each other, in any order, and the ranks they get.
 #include <signal.h>
 
-#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,16 +20,6 @@ class Join : public JobTest {
  protected:
   static std::vector<std::string> SayWhere() {
     return Shell("echo $RANK on $(hostname)");
-  }
-  // An agent that is told a name of all nodes in place of an endpoint.
-  Command AgentByDns(const std::string& name, const Flags& flags = {}) const {
-    Command command = Agent(flags, SayWhere());
-    std::erase(command.argv, "--rdzv-endpoint");
-    std::erase(command.argv, hosts_->Name(0));
-    command.argv.insert(
-        std::find(command.argv.begin(), command.argv.end(), "--"),
-        {"--host-dns", name});
-    return command;
   }
   // The output that came home to the collector on `host`.
   std::string Out(int host, int rank) const {
@@ -101,7 +90,7 @@ TEST_F(Join, ANameOfAllNodesIsAwaitedUntilAllAreThere) {
   MakeHosts(3);
   // As a headless Service fills up.
   hosts_->Publish(0, "workers", 2);
-  StartAll(AgentByDns("workers:4242"));
+  StartAll(Agent({{"--host-dns", "workers:4242"}}, SayWhere()));
   ASSERT_TRUE(agent(0).WaitForOutput(
       "2 of 3 addresses are there: 10.77.0.1, 10.77.0.2"))
       << agent(0).Text();
@@ -116,7 +105,8 @@ TEST_F(Join, ANameOfAllNodesIsAwaitedUntilAllAreThere) {
 TEST_F(Join, ANameOfTooFewNodesEndsAtTheTimeout) {
   MakeHosts(2);
   hosts_->Publish(1, "workers", 1);
-  Start(1, AgentByDns("workers", {{"--rdzv-timeout", "300ms"}}));
+  Start(1, Agent({{"--host-dns", "workers"}, {"--rdzv-timeout", "300ms"}},
+                 SayWhere()));
   EXPECT_EQ(agent(1).Wait(), Code(69)) << agent(1).Text();
   EXPECT_THAT(agent(1).Err(),
               HasSubstr("--host-dns workers: not all nodes had an address "
