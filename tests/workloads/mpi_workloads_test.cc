@@ -1,6 +1,4 @@
 // Real MPI, mpi4py and Horovod, on simulated nodes and on hosts without ssh.
-#include <unistd.h>
-
 #include <ostream>
 #include <string>
 #include <vector>
@@ -12,6 +10,7 @@
 #include "tests/support/files.h"
 #include "tests/support/muster.h"
 #include "tests/support/subprocess.h"
+#include "tests/workloads/scripts.h"
 
 namespace muster::test {
 namespace {
@@ -21,29 +20,7 @@ using ::testing::HasSubstr;
 
 constexpr absl::Duration kTraining = absl::Seconds(150);
 
-constexpr char kDebianPython[] = "/usr/bin/python3";
 constexpr char kHorovodPython[] = MUSTER_VENV "/horovod/bin/python";
-
-std::vector<std::string> Python(const char* interpreter,
-                                const std::string& script,
-                                const std::vector<std::string>& arguments) {
-  std::vector<std::string> command = {
-      interpreter, absl::StrCat(MUSTER_WORKLOADS, "/", script)};
-  command.insert(command.end(), arguments.begin(), arguments.end());
-  return command;
-}
-
-// Why this interpreter cannot import these; "" when it can.
-std::string WhyNo(const char* interpreter, const std::string& modules) {
-  if (access(interpreter, X_OK) != 0) {
-    return absl::StrCat(interpreter,
-                        " is not there; tests/workloads/venv.sh makes it");
-  }
-  Subprocess trial({.argv = {interpreter, "-c", "import " + modules}});
-  return trial.Wait(absl::Seconds(60)) == Code(0)
-             ? ""
-             : absl::StrCat("no ", modules, ": ", trial.Text());
-}
 
 class SimulatedMpi : public ::testing::Test {
  protected:
@@ -108,14 +85,14 @@ INSTANTIATE_TEST_SUITE_P(Ways, FailingMpi,
 TEST_F(SimulatedMpi, TrainsWithMpi4py) {
   const std::string reason = WhyNo(kDebianPython, "mpi4py, numpy, sklearn");
   if (!reason.empty()) GTEST_SKIP() << reason;
-  Run(Python(kDebianPython, "allreduce_mpi4py.py", {}), Code(0));
+  Run(Python(kDebianPython, "allreduce_mpi4py.py"), Code(0));
   EXPECT_THAT(Log("3.stdout"), HasSubstr("rank 3 of 4"));
 }
 
 TEST_F(SimulatedMpi, TrainsWithHorovod) {
   const std::string reason = WhyNo(kHorovodPython, "horovod.torch");
   if (!reason.empty()) GTEST_SKIP() << reason;
-  Run(Python(kHorovodPython, "digits_horovod.py", {}), Code(0));
+  Run(Python(kHorovodPython, "digits_horovod.py"), Code(0));
   EXPECT_THAT(Log("3.stdout"), HasSubstr("rank 3 of 4"));
 }
 
@@ -168,7 +145,7 @@ TEST_F(MpiHosts, TrainWithMpi4py) {
   const std::string reason = WhyNo(kDebianPython, "mpi4py, numpy, sklearn");
   if (!reason.empty()) GTEST_SKIP() << reason;
   MakeHosts(2);
-  StartAll(MpiAgent(Python(kDebianPython, "allreduce_mpi4py.py", {})));
+  StartAll(MpiAgent(Python(kDebianPython, "allreduce_mpi4py.py")));
   ExpectAllEndWith(Code(0), kTraining);
   EXPECT_THAT(FileOfRun(0, "logs/3.stdout"), HasSubstr("rank 3 of 4"));
 }
@@ -177,7 +154,7 @@ TEST_F(MpiHosts, TrainWithHorovod) {
   const std::string reason = WhyNo(kHorovodPython, "horovod.torch");
   if (!reason.empty()) GTEST_SKIP() << reason;
   MakeHosts(2);
-  StartAll(MpiAgent(Python(kHorovodPython, "digits_horovod.py", {})));
+  StartAll(MpiAgent(Python(kHorovodPython, "digits_horovod.py")));
   ExpectAllEndWith(Code(0), kTraining);
   EXPECT_THAT(FileOfRun(0, "logs/0.stdout"), HasSubstr("test accuracy 0.9"));
 }

@@ -4,15 +4,14 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/cluster/job.h"
 #include "tests/support/files.h"
 #include "tests/support/muster.h"
 #include "tests/support/subprocess.h"
+#include "tests/workloads/scripts.h"
 
 namespace muster::test {
 namespace {
@@ -34,17 +33,10 @@ std::string WhyNoTensorflow() {
                             "makes it");
 }
 
-std::vector<std::string> Script(const std::string& name) {
-  return {kPython, absl::StrCat(MUSTER_WORKLOADS, "/", name)};
-}
-
 // What a finished training leaves in the run directory below `cwd`.
 void ExpectTrained(const std::string& cwd) {
   const std::string outputs = RunDirectory(cwd) + "/nodes/node0/outputs";
-  double accuracy = 0;
-  EXPECT_TRUE(absl::SimpleAtod(
-      absl::StripSuffix(ReadFile(outputs + "/accuracy.txt"), "\n"), &accuracy));
-  EXPECT_GT(accuracy, 0.9);
+  EXPECT_GT(Accuracy(cwd), 0.9);
   EXPECT_GT(ReadFile(outputs + "/weights.npz").size(), 10000u);
   EXPECT_EQ(Report(cwd).value("result", ""), "succeeded");
 }
@@ -58,7 +50,7 @@ class SimulatedTensorflow : public ::testing::Test {
   void Train(const std::string& script, Flags flags,
              const std::string& last_line) {
     flags.insert({{"--framework", "tensorflow"}, {"--nnodes", "2"}});
-    Subprocess sim({.argv = MusterArgv("sim", flags, Script(script)),
+    Subprocess sim({.argv = MusterArgv("sim", flags, Python(kPython, script)),
                     .cwd = directory_.path()});
     ASSERT_EQ(sim.Wait(kTraining), Code(0)) << sim.Text();
     EXPECT_THAT(sim.Out(), HasSubstr(last_line));
@@ -98,7 +90,7 @@ class TwoHostsWithTensorflow : public JobTest {
 
 TEST_F(TwoHostsWithTensorflow, TrainTogetherOnAzuresPorts) {
   StartAll(Agent({{"--framework", "tensorflow"}, {"--base-port", "2222"}},
-                 Script("digits_multiworker.py")));
+                 Python(kPython, "digits_multiworker.py")));
   ExpectAllEndWith(Code(0), kTraining);
   ExpectTrained(hosts_->Directory(0));
 }

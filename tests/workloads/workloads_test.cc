@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "gmock/gmock.h"
@@ -13,6 +12,7 @@
 #include "tests/support/files.h"
 #include "tests/support/muster.h"
 #include "tests/support/subprocess.h"
+#include "tests/workloads/scripts.h"
 
 namespace muster::test {
 namespace {
@@ -21,15 +21,6 @@ using ::testing::HasSubstr;
 
 // Importing PyTorch four times on two busy processors takes a while.
 constexpr absl::Duration kTraining = absl::Seconds(150);
-
-// The interpreter for which the distribution's PyTorch is installed.
-std::vector<std::string> Script(const std::string& name,
-                                const std::vector<std::string>& arguments) {
-  std::vector<std::string> command = {
-      "/usr/bin/python3", absl::StrCat(MUSTER_WORKLOADS, "/", name)};
-  command.insert(command.end(), arguments.begin(), arguments.end());
-  return command;
-}
 
 // As Azure ML's own documentation writes them; muster expands them.
 std::vector<std::string> AzureArguments() {
@@ -40,21 +31,14 @@ std::vector<std::string> AzureArguments() {
 }
 
 std::string WhyNoTorch() {
-  Subprocess trial({.argv = {"/usr/bin/python3", "-c",
-                             "import torch.distributed, sklearn"}});
-  return trial.Wait(absl::Seconds(60)) == Code(0)
-             ? ""
-             : absl::StrCat("no PyTorch or scikit-learn:", trial.Text());
+  return WhyNo(kDebianPython, "torch.distributed, sklearn");
 }
 
 // What a finished training leaves in the run directory below `cwd`.
 void ExpectTrained(const std::string& cwd, int workers_per_node) {
   const std::string run = RunDirectory(cwd);
   const std::string outputs = run + "/nodes/node0/outputs";
-  double accuracy = 0;
-  EXPECT_TRUE(absl::SimpleAtod(
-      absl::StripSuffix(ReadFile(outputs + "/accuracy.txt"), "\n"), &accuracy));
-  EXPECT_GT(accuracy, 0.95);
+  EXPECT_GT(Accuracy(cwd), 0.95);
   EXPECT_GT(ReadFile(outputs + "/model.pt").size(), 10000u);
   EXPECT_THAT(
       ReadFile(run + "/logs/0.stdout"),
@@ -79,7 +63,8 @@ class Simulated : public ::testing::Test {
   void Train(const std::vector<std::string>& arguments, Flags flags = {}) {
     flags.insert({{"--nnodes", "2"}, {"--nproc-per-node", "2"}});
     Subprocess sim(
-        {.argv = MusterArgv("sim", flags, Script("digits.py", arguments)),
+        {.argv = MusterArgv("sim", flags,
+                            Python(kDebianPython, "digits.py", arguments)),
          .cwd = directory_.path()});
     ASSERT_EQ(sim.Wait(kTraining), Code(0)) << sim.Text();
     EXPECT_THAT(sim.Out(), HasSubstr("[0] test accuracy: 0.9"));
@@ -99,12 +84,12 @@ TEST_F(Simulated, TrainsOverASharedFile) {
 
 TEST_F(Simulated, TheFailingRankIsTheCauseAndNotItsVictims) {
   Subprocess sim(
-      {.argv = MusterArgv(
-           "sim",
-           {{"--nnodes", "2"},
-            {"--nproc-per-node", "2"},
-            {"--stop-grace", "5s"}},
-           Script("fail_rank.py", {"--fail-rank", "2", "--exit-code", "42"})),
+      {.argv = MusterArgv("sim",
+                          {{"--nnodes", "2"},
+                           {"--nproc-per-node", "2"},
+                           {"--stop-grace", "5s"}},
+                          Python(kDebianPython, "fail_rank.py",
+                                 {"--fail-rank", "2", "--exit-code", "42"})),
        .cwd = directory_.path()});
   EXPECT_EQ(sim.Wait(kTraining), Code(42)) << sim.Text();
   const nlohmann::json report = Report(directory_.path());
@@ -126,14 +111,14 @@ class FourHosts : public JobTest {
 };
 
 TEST_F(FourHosts, TrainTogether) {
-  StartAll(Agent({}, Script("digits.py", AzureArguments())));
+  StartAll(Agent({}, Python(kDebianPython, "digits.py", AzureArguments())));
   ExpectAllEndWith(Code(0), kTraining);
   ExpectTrained(hosts_->Directory(0), 1);
 }
 
 TEST_F(FourHosts, StopTogetherInTheMiddleOfTraining) {
   StartAll(Agent({{"--stop-grace", "5s"}},
-                 Script("digits.py", {"--epochs", "1000000"})));
+                 Python(kDebianPython, "digits.py", {"--epochs", "1000000"})));
   ASSERT_TRUE(agent(0).WaitForOutput("[0] epoch 2/", kTraining))
       << agent(0).Text();
   agent(3).Signal(SIGINT);
