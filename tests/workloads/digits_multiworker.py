@@ -12,18 +12,13 @@ under 0.9; the chief writes ./outputs/weights.npz and ./outputs/accuracy.txt.
 """
 
 import argparse
-import os
 import sys
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ["TF_USE_LEGACY_KERAS"] = "1"  # Keras 3 has no fit() for this
+from digits_keras import (NEEDED_ACCURACY, accuracy, make_model, save,
+                          split_digits)
 
-import numpy as np
-import tensorflow as tf
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
+import tensorflow as tf  # after the variables that digits_keras sets for it
 
-NEEDED_ACCURACY = 0.9
 GLOBAL_BATCH = 64
 
 
@@ -43,10 +38,7 @@ def place(resolver):
 
 
 def load_data():
-    pixels, digits = load_digits(return_X_y=True)
-    train_x, test_x, train_y, test_y = train_test_split(
-        (pixels / 16.0).astype("float32"), digits,
-        test_size=0.2, random_state=0, stratify=digits)
+    train_x, test_x, train_y, test_y = split_digits()
     data = tf.data.Dataset.from_tensor_slices((train_x, train_y))
     data = data.shuffle(len(train_x), seed=0).batch(GLOBAL_BATCH,
                                                     drop_remainder=True)
@@ -56,16 +48,6 @@ def load_data():
     return data.with_options(options), test_x, test_y
 
 
-def make_model():
-    model = tf.keras.Sequential([
-        tf.keras.layers.Dense(128, "relu", input_shape=(64,)),
-        tf.keras.layers.Dense(10)])
-    model.compile(
-        optimizer=tf.keras.optimizers.Adam(0.005), metrics=["accuracy"],
-        loss=tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    return model
-
-
 def workers_that_answer(strategy):
     """A sum over all workers, for which each of them waits."""
     @tf.function
@@ -73,13 +55,6 @@ def workers_that_answer(strategy):
         ones = strategy.run(lambda: tf.constant(1.0))
         return strategy.reduce(tf.distribute.ReduceOp.SUM, ones, axis=None)
     return int(count())
-
-
-def save(model, score):
-    os.makedirs("outputs", exist_ok=True)
-    np.savez("outputs/weights.npz", *model.get_weights())
-    with open("outputs/accuracy.txt", "w", encoding="ascii") as file:
-        file.write(f"{score:.4f}\n")
 
 
 def main():
@@ -96,8 +71,7 @@ def main():
     model.fit(data, epochs=args.epochs, verbose=2 if index == 0 else 0)
 
     # Every worker holds the same weights and judges them by itself.
-    guess = np.argmax(model(test_x).numpy(), axis=1)
-    score = float((guess == test_y).mean())
+    score = accuracy(model, test_x, test_y)
     if index == 0:
         save(model, score)
     print(f"worker {index} of {count}: test accuracy {score:.4f}", flush=True)

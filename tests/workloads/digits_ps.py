@@ -17,15 +17,11 @@ import json
 import os
 import sys
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ["TF_USE_LEGACY_KERAS"] = "1"  # Keras 3 has no fit() for this
+from digits_keras import (NEEDED_ACCURACY, accuracy, make_model, save,
+                          split_digits)
 
-import numpy as np
-import tensorflow as tf
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
+import tensorflow as tf  # after the variables that digits_keras sets for it
 
-NEEDED_ACCURACY = 0.9
 BATCH = 64
 
 
@@ -55,24 +51,8 @@ def serve(resolver):
     server.join()
 
 
-def load_data():
-    pixels, digits = load_digits(return_X_y=True)
-    return train_test_split((pixels / 16.0).astype("float32"), digits,
-                            test_size=0.2, random_state=0, stratify=digits)
-
-
-def make_model():
-    model = tf.keras.Sequential([
-        tf.keras.layers.Dense(128, "relu", input_shape=(64,)),
-        tf.keras.layers.Dense(10)])
-    model.compile(
-        optimizer=tf.keras.optimizers.Adam(0.005), metrics=["accuracy"],
-        loss=tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    return model
-
-
 def train(resolver, epochs):
-    train_x, test_x, train_y, test_y = load_data()
+    train_x, test_x, train_y, test_y = split_digits()
     strategy = tf.distribute.ParameterServerStrategy(resolver)
     with strategy.scope():
         model = make_model()
@@ -82,15 +62,7 @@ def train(resolver, epochs):
     data = data.shuffle(len(train_x), seed=0).repeat().batch(BATCH)
     model.fit(data, epochs=epochs, steps_per_epoch=len(train_x) // BATCH,
               verbose=2)
-    guess = np.argmax(model(test_x).numpy(), axis=1)
-    return model, float((guess == test_y).mean())
-
-
-def save(model, score):
-    os.makedirs("outputs", exist_ok=True)
-    np.savez("outputs/weights.npz", *model.get_weights())
-    with open("outputs/accuracy.txt", "w", encoding="ascii") as file:
-        file.write(f"{score:.4f}\n")
+    return model, accuracy(model, test_x, test_y)
 
 
 def main():

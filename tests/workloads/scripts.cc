@@ -26,7 +26,7 @@ std::vector<std::string> Python(const std::string& interpreter,
                                 const std::string& script,
                                 const std::vector<std::string>& arguments) {
   std::vector<std::string> command = {
-      interpreter, absl::StrCat(MUSTER_WORKLOADS, "/", script)};
+      interpreter, "-B", absl::StrCat(MUSTER_WORKLOADS, "/", script)};
   command.insert(command.end(), arguments.begin(), arguments.end());
   return command;
 }

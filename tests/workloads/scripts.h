@@ -14,7 +14,8 @@ inline constexpr char kDebianPython[] = "/usr/bin/python3";
 // "" when it can.
 std::string WhyNo(const std::string& interpreter, const std::string& modules);
 
-// INTERPRETER SCRIPT ARGUMENTS..., for a script of this folder.
+// INTERPRETER -B SCRIPT ARGUMENTS..., for a script of this folder, beside which
+// its imports leave no __pycache__.
 std::vector<std::string> Python(const std::string& interpreter,
                                 const std::string& script,
                                 const std::vector<std::string>& arguments = {});
