@@ -4,9 +4,8 @@
 // ranks are one MPI job (started apart, each would be alone in a world of 1)
 // and that Open MPI's variables in the environment say the same as MPI.
 //
-//   allreduce [--hold] [--fail-rank R --how HOW]
+//   allreduce [--fail-rank R --how HOW]
 //
-//   --hold         after that, "rank 0 holds", until killed
 //   --fail-rank R  after that, rank R dies and the others wait for it; HOW is
 //                  segv, kill, abort (SIGABRT), exit:N (without MPI_Finalize)
 //                  or mpi-abort:N
@@ -30,14 +29,13 @@ namespace {
 constexpr int kNumbers = 10000;
 
 struct Options {
-  bool hold = false;
   int fail_rank = -1;
   std::string how = "exit:1";
 };
 
 [[noreturn]] void WrongUsage() {
   std::fprintf(stderr,
-               "usage: allreduce [--hold] [--fail-rank R "
+               "usage: allreduce [--fail-rank R "
                "--how segv|kill|abort|exit:N|mpi-abort:N]\n");
   std::exit(64);
 }
@@ -46,9 +44,7 @@ Options Parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
-    if (flag == "--hold") {
-      options.hold = true;
-    } else if (flag == "--fail-rank" && i + 1 < argc) {
+    if (flag == "--fail-rank" && i + 1 < argc) {
       options.fail_rank = std::atoi(argv[++i]);
     } else if (flag == "--how" && i + 1 < argc) {
       options.how = argv[++i];
@@ -144,11 +140,6 @@ int main(int argc, char** argv) {
               size, host, size);
   std::fflush(stdout);
 
-  if (options.hold) {
-    std::printf("rank %d holds\n", rank);
-    std::fflush(stdout);
-    while (true) pause();
-  }
   if (rank == options.fail_rank) Fail(options.how);
   MPI_Barrier(MPI_COMM_WORLD);  // where the others wait for one that fails
   MPI_Finalize();
