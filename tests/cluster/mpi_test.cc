@@ -25,9 +25,7 @@ class Mpi : public JobTest {
   // The same on that host alone with a program of ours first in its PATH.
   Command With(Command command, int host, const std::string& name,
                const std::string& script) const {
-    const std::string path = absl::StrCat(hosts_->Directory(host), "/", name);
-    WriteFile(path, "#!/bin/sh\n" + script + "\n");
-    chmod(path.c_str(), 0755);
+    WriteProgram(absl::StrCat(hosts_->Directory(host), "/", name), script);
     command.env["PATH"] = hosts_->Directory(host) +
                           ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
                           "/sbin:/bin";
@@ -52,8 +50,7 @@ TEST_F(Mpi, NamesTheHostWithoutTheDaemon) {
   // mpirun alone, without what it starts on other hosts.
   const std::string directory = hosts_->Directory(1) + "/bin";
   ASSERT_EQ(mkdir(directory.c_str(), 0755), 0);
-  WriteFile(directory + "/mpirun", "#!/bin/sh\nexec /usr/bin/mpirun \"$@\"\n");
-  chmod((directory + "/mpirun").c_str(), 0755);
+  WriteProgram(directory + "/mpirun", "exec /usr/bin/mpirun \"$@\"");
   Command lacking = MpiAgent("true");
   lacking.env["PATH"] = directory;
   Start(0, MpiAgent("true"));

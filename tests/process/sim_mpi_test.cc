@@ -88,8 +88,7 @@ class SimMpi : public ::testing::Test {
   // A program of that name, first in the PATH that this returns.
   std::string PathWith(const std::string& name, const std::string& script) {
     const std::string directory = directory_.Dir("bin");
-    WriteFile(directory + "/" + name, "#!/bin/sh\n" + script + "\n");
-    chmod((directory + "/" + name).c_str(), 0755);
+    WriteProgram(directory + "/" + name, script);
     return directory + ":/usr/local/bin:/usr/bin:/bin";
   }
 

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -73,6 +74,11 @@ void WriteFile(const std::string& path, const std::string& bytes) {
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   out << bytes << std::flush;
   if (!out) Die("cannot write", path);
+}
+
+void WriteProgram(const std::string& path, const std::string& script) {
+  WriteFile(path, "#!/bin/sh\n" + script + "\n");
+  if (chmod(path.c_str(), 0755) != 0) Die("cannot chmod", path);
 }
 
 bool Exists(const std::string& path) {

@@ -31,6 +31,8 @@ class TempDir {
 // "" when there is no such file; what could be read when it goes meanwhile.
 std::string ReadFile(const std::string& path);
 void WriteFile(const std::string& path, const std::string& bytes);
+// An executable script of /bin/sh.
+void WriteProgram(const std::string& path, const std::string& script);
 bool Exists(const std::string& path);
 
 // {} when the file is missing or is not JSON, so that a test fails on the field
