@@ -1,10 +1,8 @@
 #include "env/schedulers/cluster_json.h"
-#include "tests/env/schedulers/case_file.h"
 #include "tests/fuzz/discovery_checks.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   muster::test::CheckVariable("CLUSTER_SPEC", muster::test::Text(data, size),
-                              muster::env::DiscoverVertex,
-                              muster::test::FakeFiles());
+                              muster::env::DiscoverVertex);
   return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "env/schedulers/hosts.h"
 #include "env/schedulers/reading.h"
+#include "tests/env/schedulers/case_file.h"
 #include "tests/fuzz/target.h"
 
 namespace muster::test {
@@ -49,12 +50,13 @@ inline void CheckDiscovery(const env::MaybeDiscovery& found) {
   }
 }
 
-// Feeds `text` to one scheduler as the value of a variable.
+// Feeds `text` to one scheduler as the value of a variable, on a node without
+// files.
 inline void CheckVariable(const char* name, const std::string& text,
                           env::MaybeDiscovery (*discover)(const env::Inputs&),
-                          const env::FileReader& files,
                           env::Variables others = {}) {
   others[name] = text;
+  const FakeFiles files;
   const env::NodeIdentity node{{"a1", "worker-1"}, {"10.0.0.5"}};
   const env::MaybeDiscovery found = discover({others, node, files});
   if (found.ok() && found->has_value() && !env::CheckRank(**found).ok()) {

@@ -1,11 +1,9 @@
 #include "env/schedulers/sagemaker.h"
-#include "tests/env/schedulers/case_file.h"
 #include "tests/fuzz/discovery_checks.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   muster::test::CheckVariable("SM_HOSTS", muster::test::Text(data, size),
                               muster::env::DiscoverSageMaker,
-                              muster::test::FakeFiles(),
                               {{"SM_CURRENT_HOST", "a1"}});
   return 0;
 }
