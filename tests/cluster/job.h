@@ -16,8 +16,6 @@
 
 namespace muster::test {
 
-inline constexpr char kToken[] = "a-token-that-all-nodes-of-the-test-know-0001";
-
 // Skips where hosts cannot be made. Members are torn down agents first.
 class JobTest : public ::testing::Test {
  protected:

@@ -21,8 +21,6 @@ using ::testing::Not;
 
 using Variables = std::map<std::string, std::string>;
 
-constexpr char kToken[] = "a-token-that-all-nodes-of-the-test-know-0001";
-
 class Scheduler : public ::testing::Test {
  protected:
   // `muster run` in a directory of its own. Without GPUs, whatever there are.

@@ -12,6 +12,9 @@
 
 namespace muster::test {
 
+// A job token; the agents of a job need the same.
+inline constexpr char kToken[] = "a-token-that-all-nodes-of-the-test-know-0001";
+
 // Name to value; "" for a flag that stands alone.
 using Flags = std::map<std::string, std::string>;
 
