@@ -100,13 +100,6 @@ def whole_jobs(bench, hosts):
     return starts, ends, theirs
 
 
-def many_agents(bench):
-    return alternate(
-        min(bench.runs, FEW_RUNS),
-        lambda: bench.local([bench.binary, "sim", *MPI, "--nnodes", "64",
-                             "--nproc-per-node", "1", "--", "true"]))[0]
-
-
 # ---- output ----
 
 def _bytes_per_second(directory, start, log):

@@ -44,10 +44,10 @@ def four_hosts(bench, hosts):
         lambda: run_together(bench.mpirun(hosts, ["true"], bench.mark()), 0))
 
 
-def many_agents(bench):
+def many_agents(bench, runs, flags=()):
     return alternate(
-        bench.runs,
-        lambda: bench.local([bench.binary, "sim", "--nnodes", "64",
+        runs,
+        lambda: bench.local([bench.binary, "sim", *flags, "--nnodes", "64",
                              "--nproc-per-node", "1", "--", "true"]))[0]
 
 
@@ -162,8 +162,10 @@ def measure_all(bench):
                   *mpi.outputs(bench, hosts), "MB/s", "3 times mpirun", 3.0,
                   True)
     yield row("64 agents with one worker of `true` each on this machine, until "
-              "the last end", many_agents(bench), None, "ms", "3 s", 3.0, False)
-    yield row("The same with `--framework mpi`", mpi.many_agents(bench), None,
+              "the last end", many_agents(bench, bench.runs), None, "ms", "3 s",
+              3.0, False)
+    yield row("The same with `--framework mpi`",
+              many_agents(bench, min(bench.runs, mpi.FEW_RUNS), mpi.MPI), None,
               "ms", "5 s", 5.0, False)
     memory = [resident(bench) for _ in range(3)]
     yield row("Memory of agent and keeper, RSS", [rss for rss, _ in memory],
