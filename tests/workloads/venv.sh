@@ -13,9 +13,6 @@
 set -euo pipefail
 
 readonly PYTHON=/usr/bin/python3
-# Debian's packages that Horovod is compiled with.
-readonly FOR_HOROVOD=(cmake g++ libopenmpi-dev libtorch-dev make pybind11-dev
-  python3-torch python3-venv)
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly HERE
 
@@ -45,12 +42,20 @@ pip_install() {
     --retries 2 install --no-deps "$@"
 }
 
+# The versions of Debian's packages that Horovod is compiled with.
+packages_for_horovod() {
+  local packages
+  packages=$("$HERE/../../docker/packages.sh" list venv) || return
+  # shellcheck disable=SC2086
+  dpkg-query --show $packages python3-torch
+}
+
 # What the environment is made from: when this changes, it is made anew.
 digest() {
   {
     cat "$HERE/venv.sh" "$REQUIREMENTS"
     "$PYTHON" -VV
-    [[ $NAME != horovod ]] || dpkg-query --show "${FOR_HOROVOD[@]}"
+    [[ $NAME != horovod ]] || packages_for_horovod
   } | sha256sum
 }
 
