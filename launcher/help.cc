@@ -63,14 +63,17 @@ Exit codes, the same on every node
   126, 127       the command cannot be executed; is not found
   128+n          the first failing worker died of signal n, or the job was
                  cancelled by it
-  64             usage: the command line is wrong
-  69             rendezvous: not all nodes joined in time, or one of them
-                 can't reach a port of another
+  64             usage: the command line is wrong, or names what a node does
+                 not have
+  69             rendezvous: not all nodes joined in time, one of them can't
+                 reach a port of another, a port of --base-port is taken, or
+                 mpirun did not start all ranks in time
   70             a fault of muster's own
   75             a node was lost: try again elsewhere
   76             the self-test failed with nobody to blame
   77             refused: wrong or missing token
-  78             refused: the agents' settings differ
+  78             refused: the agents' settings or their Open MPI differ, or
+                 mpirun is too old, not Open MPI's, or does not answer
   A worker's own code in 64-78 is kept too; the report tells the two apart.
 )";
 
