@@ -150,6 +150,9 @@ absl::string_view ExitCodeMeaning(const Report& report) {
       if (report.result() == RESULT_REFUSED) {
         return "refused: the agents' settings differ";
       }
+      if (report.exit_code() == kConfig) {
+        return "a node's settings or its Open MPI do not fit the job";
+      }
       return report.exit_code() == kUsage
                  ? "usage: a flag asks for what is not there"
                  : "a fault of muster's own";
