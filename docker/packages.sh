@@ -15,7 +15,7 @@ packages_of() {
         libgrpc++-dev protobuf-compiler protobuf-compiler-grpc \
         libprotobuf-dev libabsl-dev libssl-dev libc-ares-dev libre2-dev \
         zlib1g-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libcli11-dev \
-        libasio-dev ;;
+        libasio-dev libxxhash-dev ;;
     test) # compile and run the tests; hosts are made of network namespaces
       echo libgtest-dev libgmock-dev python3-grpcio iproute2 iptables procps \
         strace util-linux libopenmpi-dev openmpi-bin ;;
@@ -32,7 +32,7 @@ packages_of() {
     image) # build the images and run them side by side
       echo buildah podman runc netavark aardvark-dns iptables debootstrap ;;
     bench)
-      echo python3 openmpi-bin hyperfine iproute2 iptables procps ;;
+      echo python3 openmpi-bin hyperfine iproute2 iptables procps rsync ;;
     fuzz) # clang with libFuzzer
       echo clang libclang-rt-14-dev ;;
     *)

@@ -16,16 +16,24 @@ add_library(muster::asio ALIAS muster_asio)
 target_include_directories(muster_asio SYSTEM INTERFACE ${MUSTER_ASIO_INCLUDE})
 target_link_libraries(muster_asio INTERFACE Threads::Threads)
 
-# muster::grpc, muster::absl, muster::openssl, muster::log: what the folders
-# link. Each is the shared library in development builds and archives in
+# muster::grpc, muster::absl, muster::openssl, muster::log, muster::xxhash: what
+# the folders link. Each is the shared library in development builds and archives in
 # release builds.
-foreach(name grpc absl openssl log)
+foreach(name grpc absl openssl log xxhash)
   add_library(muster_dep_${name} INTERFACE)
   add_library(muster::${name} ALIAS muster_dep_${name})
 endforeach()
 target_link_libraries(muster_dep_absl INTERFACE
   absl::strings absl::status absl::statusor absl::flat_hash_map absl::time
   absl::span absl::str_format absl::any_invocable absl::cleanup)
+
+# Debian's libxxhash-dev has no CMake package. The archive is small enough for
+# every build.
+find_path(MUSTER_XXHASH_INCLUDE xxhash.h REQUIRED)
+find_library(MUSTER_XXHASH NAMES libxxhash.a REQUIRED)
+target_include_directories(muster_dep_xxhash SYSTEM INTERFACE
+  ${MUSTER_XXHASH_INCLUDE})
+target_link_libraries(muster_dep_xxhash INTERFACE ${MUSTER_XXHASH})
 
 if(MUSTER_STATIC)
   # One archive list for gRPC and all that it stands on: their order does not
