@@ -35,7 +35,7 @@ void WriteReport(const Report& report, const std::string& path) {
 
 }  // namespace
 
-Agent::Agent(JobSpec spec, rendezvous::Credentials credentials,
+Agent::Agent(JobSpec spec, AgentCredentials credentials,
              process::KeeperHandle keeper, env::Variables inherited)
     : spec_(std::move(spec)),
       credentials_(std::move(credentials)),

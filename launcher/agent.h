@@ -32,6 +32,11 @@
 
 namespace muster::launcher {
 
+struct AgentCredentials {
+  rendezvous::Credentials session;    // to the coordinator, and its server's
+  rendezvous::Credentials collector;  // to the collector of --collector
+};
+
 // Job: `muster run` on one node. One loop owns all of it: gRPC's threads, the
 // keeper, timers and signals only bring events.
 //
@@ -48,7 +53,7 @@ namespace muster::launcher {
 class Agent {
  public:
   // `inherited` is this process's environment, for the workers.
-  Agent(JobSpec spec, rendezvous::Credentials credentials,
+  Agent(JobSpec spec, AgentCredentials credentials,
         process::KeeperHandle keeper, env::Variables inherited);
   ~Agent();
 
@@ -134,7 +139,7 @@ class Agent {
   void Leave();
 
   JobSpec spec_;  // --host-dns fills in the endpoint; else constant
-  const rendezvous::Credentials credentials_;
+  const AgentCredentials credentials_;
   const env::Variables inherited_;
   const rendezvous::Instant deadline_;  // for joining
 

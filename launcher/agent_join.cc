@@ -83,7 +83,7 @@ void Agent::Decide(const HostingAnswer& answer) {
 }
 
 void Agent::StartHost(const HostingAnswer& answer) {
-  auto host = Host::Start(loop_, spec_, credentials_, answer, [this] {
+  auto host = Host::Start(loop_, spec_, credentials_.session, answer, [this] {
     host_idle_ = true;
     if (phase_ == Phase::kLeaving) loop_.stop();
   });
@@ -117,7 +117,7 @@ void Agent::StartHost(const HostingAnswer& answer) {
 void Agent::Join(bool port_taken) {
   phase_ = Phase::kJoining;
   joiner_ = std::make_unique<rendezvous::Joiner>(
-      loop_, credentials_,
+      loop_, credentials_.session,
       rendezvous::JoinerOptions{.host = spec_.endpoint_host(),
                                 .port = static_cast<int>(spec_.endpoint_port()),
                                 .deadline = deadline_,

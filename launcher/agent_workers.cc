@@ -127,10 +127,11 @@ void Agent::StartWorkers() {
   introduction.set_attempt(assignment.attempt());
   std::shared_ptr<grpc::Channel> collector;
   if (spec_.collect()) {
-    collector = host_ ? host_->Channel()
-                      : rendezvous::Dial(
-                            reached_, static_cast<int>(spec_.endpoint_port()),
-                            credentials_, rendezvous::ChannelUse::kBulk);
+    collector = host_
+                    ? host_->Channel()
+                    : rendezvous::Dial(
+                          reached_, static_cast<int>(spec_.endpoint_port()),
+                          credentials_.session, rendezvous::ChannelUse::kBulk);
   }
   output_ = std::make_unique<NodeOutput>(
       loop_, spec_, collector, introduction,

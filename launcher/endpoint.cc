@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -114,6 +115,11 @@ std::string FormatEndpoint(const Endpoint& endpoint) {
 
 bool IsNumericAddress(const std::string& text) {
   return IsIpv4(text) || IsIpv6(text);
+}
+
+bool IsLoopback(const std::string& host) {
+  return host == "localhost" || host == "::1" ||
+         (IsIpv4(host) && absl::StartsWith(host, "127."));
 }
 
 }  // namespace muster::launcher

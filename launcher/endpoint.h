@@ -12,6 +12,8 @@ namespace muster::launcher {
 
 // Where a coordinator listens unless something says otherwise.
 inline constexpr uint32_t kDefaultPort = 29400;
+// The same for a collector of its own.
+inline constexpr uint32_t kDefaultCollectorPort = 29401;
 
 struct Endpoint {
   std::string host;  // a name or a numeric address, without brackets
@@ -31,6 +33,9 @@ std::string FormatEndpoint(const Endpoint& endpoint);
 
 // True for an IPv4 or IPv6 address in digits (no name, no brackets).
 bool IsNumericAddress(const std::string& text);
+
+// True for what never leaves this host: 127.0.0.0/8, ::1 and "localhost".
+bool IsLoopback(const std::string& host);
 
 }  // namespace muster::launcher
 

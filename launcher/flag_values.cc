@@ -14,8 +14,6 @@ namespace muster::launcher {
 namespace {
 
 constexpr uint32_t kMaxNodes = 65536;
-constexpr Choice<Console> kConsoles[] = {
-    {"all", CONSOLE_ALL}, {"first", CONSOLE_FIRST}, {"none", CONSOLE_NONE}};
 
 // The id of a job and of a run; the latter names a directory.
 absl::Status CheckId(const std::string& id) {
@@ -181,14 +179,6 @@ const Codec kStopGraceCodec =
 
 const Codec kSharedDirCodec =
     TextCodec<&JobSpec::mutable_shared_dir, &JobSpec::shared_dir>();
-const Codec kLogDirCodec =
-    TextCodec<&JobSpec::mutable_log_dir, &JobSpec::log_dir>();
-const Codec kOutputDirCodec =
-    TextCodec<&JobSpec::mutable_output_dir, &JobSpec::output_dir>();
-const Codec kRunDirCodec =
-    TextCodec<&JobSpec::mutable_run_dir, &JobSpec::run_dir>();
-const Codec kReportFileCodec =
-    TextCodec<&JobSpec::mutable_report_file, &JobSpec::report_file>();
 const Codec kTokenFileCodec =
     TextCodec<&JobSpec::mutable_token_file, &JobSpec::token_file>();
 const Codec kTlsCertCodec =
@@ -197,28 +187,6 @@ const Codec kTlsKeyCodec =
     TextCodec<&JobSpec::mutable_tls_key_file, &JobSpec::tls_key_file>();
 const Codec kTlsCaCodec =
     TextCodec<&JobSpec::mutable_tls_ca_file, &JobSpec::tls_ca_file>();
-
-const Codec kCollectorCodec = {
-    [](const std::string& value, JobSpec* spec) {
-      if (value != "none") {
-        return NotInThisVersion(
-            "use none, or leave it out for the coordinator's node");
-      }
-      spec->set_collect(false);
-      return absl::OkStatus();
-    },
-    [](const JobSpec& spec) {
-      return spec.collect() ? Values{} : Values{"none"};
-    }};
-
-const Codec kConsoleCodec = {
-    [](const std::string& value, JobSpec* spec) {
-      const Console console = FromWord(kConsoles, value);
-      if (console == CONSOLE_UNSPECIFIED) return Must("all, first or none");
-      spec->set_console(console);
-      return absl::OkStatus();
-    },
-    [](const JobSpec& spec) { return ToWord(kConsoles, spec.console()); }};
 
 const Codec kRunIdCodec = {
     [](const std::string& value, JobSpec* spec) {

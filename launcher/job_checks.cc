@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "launcher/endpoint.h"
 #include "launcher/text.h"
 #include "rendezvous/task_layout.h"
 
@@ -28,6 +29,7 @@ class Checker {
       CheckToken();
     }
     if (facts_.command == Command::kEnv) CheckNodeRank();
+    if (facts_.command != Command::kEnv) CheckCollector();
     CheckTimes();
     CheckSecurity();
     if (Read({"framework", "nnodes", "nproc-per-node", "worker-count",
@@ -90,15 +92,32 @@ class Checker {
     }
   }
 
+  // Nothing that was read or may have been meant keeps strangers out.
+  bool IsOpenToAll() const {
+    return Read({"token-file", "tls-cert", "tls-key", "tls-ca", "insecure"}) &&
+           !facts_.has_token && spec_.token_file().empty() && TlsFiles() == 0 &&
+           !spec_.insecure();
+  }
+
   // Not for a simulated job, which makes its own token.
   void CheckToken() {
-    if (Read({"token-file", "tls-cert", "tls-key", "tls-ca", "insecure"}) &&
-        spec_.agreement().max_nodes() > 1 && !facts_.has_token &&
-        spec_.token_file().empty() && TlsFiles() == 0 && !spec_.insecure()) {
+    if (spec_.agreement().max_nodes() > 1 && IsOpenToAll()) {
       mistakes_.push_back(
           "more than one node needs a job token: set MUSTER_TOKEN to the "
           "output of `muster token` on every node, or --token-file; "
           "--insecure goes without");
+    }
+  }
+
+  // Who collects for many jobs can't know the token that a job made itself.
+  void CheckCollector() {
+    const std::string& host = spec_.collector_host();
+    if (!host.empty() && !IsLoopback(host) && IsOpenToAll()) {
+      mistakes_.push_back(absl::StrCat(
+          "--collector ", host,
+          ": a collector on another host needs a token: set MUSTER_TOKEN to "
+          "that of `muster collect`, or --token-file; --insecure goes "
+          "without"));
     }
   }
 

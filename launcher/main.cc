@@ -94,14 +94,16 @@ std::vector<std::string> OwnAddresses() {
   return addresses;
 }
 
+// For connections to `server`.
 absl::StatusOr<rendezvous::Credentials> MakeCredentials(
-    const JobSpec& spec, const std::optional<rendezvous::Token>& token) {
+    const JobSpec& spec, const std::optional<rendezvous::Token>& token,
+    const std::string& server) {
   if (!spec.tls_cert_file().empty()) {
     return rendezvous::Credentials::FromFiles(
         {.certificate = spec.tls_cert_file(),
          .key = spec.tls_key_file(),
          .authority = spec.tls_ca_file(),
-         .server_name = spec.endpoint_host()});
+         .server_name = server});
   }
   if (token && !spec.insecure()) {
     return rendezvous::Credentials::FromToken(*token, spec.host_name());
@@ -142,15 +144,22 @@ int RunAgent(const RunCommand& command, Prepared prepared) {
   MakeDirectoriesAbsolute(std::filesystem::current_path().string(), &spec);
   for (const std::string& line : command.learnt) spdlog::info("{}", line);
   absl::StatusOr<rendezvous::Credentials> credentials =
-      MakeCredentials(spec, prepared.token.token);
+      MakeCredentials(spec, prepared.token.token, spec.endpoint_host());
   if (!credentials.ok()) {
     return Complain(kUsage, std::string(credentials.status().message()));
+  }
+  absl::StatusOr<rendezvous::Credentials> to_collector =
+      spec.collector_insecure()
+          ? rendezvous::Credentials::Insecure()
+          : MakeCredentials(spec, prepared.token.token, spec.collector_host());
+  if (!to_collector.ok()) {
+    return Complain(kUsage, std::string(to_collector.status().message()));
   }
   if (absl::Status status = rendezvous::PrepareProcess(); !status.ok()) {
     spdlog::warn("{}", std::string(status.message()));
   }
-  Agent agent(spec, *std::move(credentials), std::move(prepared.keeper),
-              env::ParseEnvironment(environ));
+  Agent agent(spec, {*std::move(credentials), *std::move(to_collector)},
+              std::move(prepared.keeper), env::ParseEnvironment(environ));
   const int code = agent.Run();
   // What is left is gRPC's threads, which need not be waited for: everything
   // that was written is in its files.
@@ -158,10 +167,12 @@ int RunAgent(const RunCommand& command, Prepared prepared) {
   _exit(code);
 }
 
-int RunSimulator(const JobSpec& spec, Prepared prepared) {
+int RunSimulator(JobSpec spec, Prepared prepared) {
   std::string token;
   if (!spec.insecure() && spec.tls_cert_file().empty()) {
     if (!prepared.token.token) {
+      // Of which the collector of many jobs knows nothing.
+      spec.set_collector_insecure(!spec.collector_host().empty());
       absl::StatusOr<rendezvous::Token> fresh = rendezvous::GenerateToken();
       if (!fresh.ok()) {
         return Complain(kInternal, std::string(fresh.status().message()));
@@ -171,8 +182,8 @@ int RunSimulator(const JobSpec& spec, Prepared prepared) {
     token = std::string(prepared.token.token->secret());
   }
   simulate::Simulator simulator(
-      spec, std::filesystem::read_symlink("/proc/self/exe").string(), token,
-      std::move(prepared.keeper), env::ParseEnvironment(environ));
+      std::move(spec), std::filesystem::read_symlink("/proc/self/exe").string(),
+      token, std::move(prepared.keeper), env::ParseEnvironment(environ));
   return simulator.Run();
 }
 

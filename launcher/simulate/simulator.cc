@@ -113,7 +113,8 @@ void Simulator::CompleteSpec() {
   for (std::string* path :
        {spec_.mutable_run_dir(), spec_.mutable_report_file(),
         spec_.mutable_tls_cert_file(), spec_.mutable_tls_key_file(),
-        spec_.mutable_tls_ca_file(), spec_.mutable_shared_dir()}) {
+        spec_.mutable_tls_ca_file(), spec_.mutable_shared_dir(),
+        spec_.mutable_spool_dir()}) {
     if (!path->empty()) *path = AbsolutePath(*path);
   }
   spec_.clear_token_file();  // the token itself is passed on

@@ -106,6 +106,11 @@ TEST(CommandLine, DefaultsAreThoseOfTheContract) {
   EXPECT_EQ(spec.output_dir(), "./outputs");
   EXPECT_EQ(spec.run_dir(), "./muster-runs");
   EXPECT_TRUE(spec.collect());
+  EXPECT_EQ(spec.collector_host(), "");
+  EXPECT_EQ(spec.spool_dir(), "");
+  EXPECT_EQ(spec.spool_bytes(), uint64_t{1} << 30);
+  EXPECT_FALSE(spec.spool_blocks());
+  EXPECT_EQ(spec.collect_timeout_ms(), 300'000);
   EXPECT_EQ(spec.console(), CONSOLE_ALL);
   EXPECT_EQ(spec.report_file(), "");
   EXPECT_EQ(spec.scheduler(), "auto");
@@ -228,6 +233,13 @@ TEST(CommandLine, EachValueIsCheckedAndTheLineSaysWhatIsRight) {
        "NAME=DIR"},
       {"output", {"MODEL", "MODEL=", "A.B=/x"}, {"MODEL=x"}, "NAME=DIR"},
       {"console", {"some"}, {"all", "first", "none"}, "all, first or none"},
+      {"collector",
+       {"host:0", "host:x", "http://host", ":1"},
+       {"none", "127.0.0.1", "localhost:80", "[::1]:80"},
+       ""},
+      {"spool-size", {"1", "1023KiB", "much"}, {"1MiB", "2G"}, "must be"},
+      {"spool-full", {"wait"}, {"drop", "block"}, "drop or block"},
+      {"collect-timeout", {"5", "-1s"}, {"0s", "10m"}, "must be a duration"},
       {"insecure", {"maybe"}, {"true", "false", "1", "0"}, "true or false"},
       {"run-id", {"a/b", ".."}, {"r1"}, "1 to 64 characters"},
       {"pretend-gpus", {"-1", "1025"}, {"0", "8"}, "0 to 1024"},
@@ -252,8 +264,8 @@ TEST(CommandLine, EachValueIsCheckedAndTheLineSaysWhatIsRight) {
 }
 
 TEST(CommandLine, WhatThisVersionLacksIsRefusedAndNotIgnored) {
-  for (const char* flag : {"--max-restarts 1", "--fabric-check nccl",
-                           "--fabric-check gloo", "--collector host:80"}) {
+  for (const char* flag :
+       {"--max-restarts 1", "--fabric-check nccl", "--fabric-check gloo"}) {
     EXPECT_THAT(Mistakes(absl::StrCat("run ", flag, " -- x")),
                 ElementsAre(AllOf(StartsWith(absl::StrCat(flag, ": ")),
                                   HasSubstr("not in this version"))))
@@ -401,6 +413,32 @@ TEST(CommandLine, ARepeatedFlagIsAMistake) {
               ElementsAre("--console: given 2 times (all, none); give it once",
                           "--insecure: given 2 times (true, true); give it "
                           "once"));
+}
+
+TEST(CommandLine, ReadsWhereOutputGoesAndWhereItWaits) {
+  const JobSpec spec = Spec(
+      "run --collector 127.0.0.1 --spool-dir /fast --spool-size 2GiB "
+      "--spool-full block --collect-timeout 0s -- x");
+  EXPECT_EQ(spec.collector_host(), "127.0.0.1");
+  EXPECT_EQ(spec.collector_port(), 29401u);
+  EXPECT_EQ(spec.spool_dir(), "/fast");
+  EXPECT_EQ(spec.spool_bytes(), uint64_t{2} << 30);
+  EXPECT_TRUE(spec.spool_blocks());
+  EXPECT_EQ(spec.collect_timeout_ms(), 0);
+}
+
+TEST(CommandLine, ACollectorOnAnotherHostNeedsAToken) {
+  for (const char* command : {"run", "sim"}) {
+    EXPECT_THAT(Mistakes(absl::StrCat(command, " --collector store:80 -- x")),
+                ElementsAre(AllOf(StartsWith("--collector store: "),
+                                  HasSubstr("needs a token"))));
+    EXPECT_THAT(
+        Mistakes(absl::StrCat(command, " --collector store --insecure -- x")),
+        IsEmpty());
+    EXPECT_THAT(Mistakes(absl::StrCat(
+                    command, " --collector store --token-file f -- x")),
+                IsEmpty());
+  }
 }
 
 TEST(CommandLine, TheTokenIsNeverAnArgument) {
@@ -652,7 +690,14 @@ TEST(CommandLine, ASpecSurvivesTheWayThroughArguments) {
   }
   spec.set_log_dir("-logs");
   spec.set_output_dir("/out puts");
-  spec.set_collect(false);
+  spec.set_collect(true);
+  spec.set_collector_host("::1");
+  spec.set_collector_port(401);
+  spec.set_collector_insecure(true);
+  spec.set_spool_dir("/spool");
+  spec.set_spool_bytes(uint64_t{3} << 20);
+  spec.set_spool_blocks(true);
+  spec.set_collect_timeout_ms(7'000);
   spec.set_run_dir("runs");
   spec.set_console(CONSOLE_FIRST);
   spec.set_report_file("report.json");

@@ -68,5 +68,15 @@ TEST(Endpoint, TellsAddressesFromNames) {
   EXPECT_FALSE(IsNumericAddress("10.0.0.1:80"));
 }
 
+TEST(Endpoint, OnlyThisHostItselfIsLoopback) {
+  for (const char* host : {"127.0.0.1", "127.8.9.1", "::1", "localhost"}) {
+    EXPECT_TRUE(IsLoopback(host)) << host;
+  }
+  for (const char* host :
+       {"10.0.0.1", "::", "127.example", "node0", "0.0.0.0"}) {
+    EXPECT_FALSE(IsLoopback(host)) << host;
+  }
+}
+
 }  // namespace
 }  // namespace muster::launcher

@@ -140,15 +140,17 @@ TEST_F(Usage, HelpNamesEveryFlagOfRun) {
   Subprocess muster(Muster({"run", "--help"}));
   EXPECT_EQ(muster.Wait(), Code(0));
   for (const char* flag :
-       {"--framework",     "--nnodes",       "--nproc-per-node",
-        "--backend",       "--init-method",  "--gpu-binding",
-        "--rdzv-endpoint", "--rdzv-id",      "--node-rank",
-        "--advertise",     "--rdzv-timeout", "--heartbeat",
-        "--node-timeout",  "--stop-grace",   "--env",
-        "--log-dir",       "--output-dir",   "--collector",
-        "--run-dir",       "--console",      "--token-file",
-        "--insecure",      "--report",       "--scheduler",
-        "--env-level",     "--host-file",    "--host-dns"}) {
+       {"--framework",      "--nnodes",       "--nproc-per-node",
+        "--backend",        "--init-method",  "--gpu-binding",
+        "--rdzv-endpoint",  "--rdzv-id",      "--node-rank",
+        "--advertise",      "--rdzv-timeout", "--heartbeat",
+        "--node-timeout",   "--stop-grace",   "--env",
+        "--log-dir",        "--output-dir",   "--collector",
+        "--run-dir",        "--console",      "--token-file",
+        "--insecure",       "--report",       "--scheduler",
+        "--env-level",      "--host-file",    "--host-dns",
+        "--spool-dir",      "--spool-size",   "--spool-full",
+        "--collect-timeout"}) {
     EXPECT_THAT(muster.Out(), HasSubstr(flag));
   }
 }
