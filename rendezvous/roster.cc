@@ -238,6 +238,10 @@ void Roster::Seal(Moment now, Outbox* out) {
     Assignment* sent = send.message.mutable_assignment();
     *sent = member.assignment;
     *sent->mutable_peers() = peers;
+    if (options_.collector_key) {
+      sent->set_collector_key(
+          options_.collector_key(sent->node_rank(), sent->attempt()));
+    }
     out->push_back(std::move(send));
   }
   join_seconds_ = Seconds(now.at - start_);

@@ -68,6 +68,26 @@ TEST(Roster, NumbersTheRanksOfUnequalNodesWithoutGaps) {
   }
 }
 
+TEST(Roster, EachNodeAndNoOtherIsGivenItsKeyForTheCollector) {
+  Roster roster({.run_id = "run",
+                 .agreement = AgreementOf(2, 2),
+                 .our_host = "node0",
+                 .join_timeout = std::chrono::seconds(60),
+                 .collector_key =
+                     [](uint32_t node_rank, uint32_t attempt) {
+                       return "key " + std::to_string(node_rank) + "/" +
+                              std::to_string(attempt);
+                     }},
+                At(0));
+  roster.Hello(1, From("node1"), At(1));
+  const Outbox last = roster.Hello(2, From("node0"), At(2));
+  EXPECT_EQ(To(last, 1).back().assignment().collector_key(), "key 1/0");
+  EXPECT_EQ(To(last, 2).back().assignment().collector_key(), "key 0/0");
+  for (const Member& member : roster.members()) {
+    EXPECT_EQ(member.assignment.collector_key(), "") << "only sent";
+  }
+}
+
 TEST(Roster, ANodeThatCannotTakePartFailsTheJobOnceAllAreThere) {
   Roster roster = Gathering(3, 3);
   muster::Hello unable = From("node2", std::nullopt, 3);
