@@ -246,6 +246,7 @@ void Agent::GotSignal(int signo) {
   SendCancel(signo);
   if (urgent) {
     StopWorkers(milliseconds(0));
+    workers_->Hurry();
     if (output_) output_->Hurry();
   }
 }

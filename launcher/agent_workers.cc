@@ -93,7 +93,7 @@ void Agent::MakeWorkers(process::KeeperHandle keeper) {
                 output_->Append(rank, is_stderr, bytes);
               },
           .on_output_end =
-              [this](uint32_t rank, bool is_stderr) {
+              [this](uint32_t rank, bool is_stderr, StreamEnd) {
                 output_->End(rank, is_stderr);
               },
           .on_ended = [this] { WorkersEnded(); },

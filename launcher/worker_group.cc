@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "launcher/duration.h"
 #include "launcher/exit_codes.h"
+#include "launcher/log.h"
 #include "launcher/process/orphans.h"
 #include "launcher/process/reaping.h"
 
@@ -15,7 +17,10 @@ namespace muster::launcher {
 WorkerGroup::WorkerGroup(asio::io_context& loop, process::KeeperHandle keeper,
                          std::chrono::milliseconds grace,
                          WorkerGroupCallbacks callbacks)
-    : loop_(loop), callbacks_(std::move(callbacks)), keeper_pid_(keeper.pid) {
+    : loop_(loop),
+      callbacks_(std::move(callbacks)),
+      drain_(loop),
+      keeper_pid_(keeper.pid) {
   keeper_.emplace(
       loop, std::move(keeper),
       process::KeeperCallbacks{
@@ -118,20 +123,27 @@ void WorkerGroup::Close() {
 
 void WorkerGroup::ReapStrays() { process::ReapStrays(keeper_pid_); }
 
-void WorkerGroup::PauseOutput(bool paused) {
-  if (paused == paused_) return;
-  paused_ = paused;
+template <typename Function>
+void WorkerGroup::ForEachOpenOutput(Function function) {
   for (auto& [rank, worker] : workers_) {
-    for (streams::PipeReader* reader : {worker.out.get(), worker.err.get()}) {
-      if (!reader) continue;
-      paused ? reader->Pause() : reader->Resume();
+    for (Output* output : {&worker.out, &worker.err}) {
+      if (!output->ended) function(rank, *output);
     }
   }
 }
 
-std::unique_ptr<streams::PipeReader> WorkerGroup::Read(uint32_t rank,
-                                                       bool is_stderr, int fd) {
-  auto reader = std::make_unique<streams::PipeReader>(
+void WorkerGroup::PauseOutput(bool paused) {
+  if (paused == paused_) return;
+  paused_ = paused;
+  ForEachOpenOutput([paused](uint32_t, Output& output) {
+    paused ? output.reader->Pause() : output.reader->Resume();
+  });
+}
+
+void WorkerGroup::Read(uint32_t rank, bool is_stderr, int fd) {
+  Output& output = is_stderr ? workers_[rank].err : workers_[rank].out;
+  output.ended = false;
+  output.reader = std::make_unique<streams::PipeReader>(
       loop_, buffer_, fd,
       streams::PipeReader::Callbacks{
           .on_bytes =
@@ -139,20 +151,23 @@ std::unique_ptr<streams::PipeReader> WorkerGroup::Read(uint32_t rank,
                 if (is_stderr) workers_[rank].tail.Append(bytes);
                 callbacks_.on_output(rank, is_stderr, bytes);
               },
-          .on_end =
-              [this, rank, is_stderr] {
-                callbacks_.on_output_end(rank, is_stderr);
-              }});
-  if (paused_) reader->Pause();
-  return reader;
+          .on_end = [this, rank, is_stderr] { OutputEnded(rank, is_stderr); }});
+  if (paused_) output.reader->Pause();
+}
+
+void WorkerGroup::OutputEnded(uint32_t rank, bool is_stderr) {
+  Worker& worker = workers_[rank];
+  (is_stderr ? worker.err : worker.out).ended = true;
+  callbacks_.on_output_end(rank, is_stderr, pipe_end_);
+  AwaitOutput();
 }
 
 void WorkerGroup::Spawned(uint32_t rank, pid_t pid, int stdout_fd,
                           int stderr_fd) {
   Worker& worker = workers_[rank];
   worker.pid = pid;
-  worker.out = Read(rank, false, stdout_fd);
-  worker.err = Read(rank, true, stderr_fd);
+  Read(rank, false, stdout_fd);
+  Read(rank, true, stderr_fd);
   WorkerStarted event;
   event.set_rank(rank);
   event.set_pid(pid);
@@ -163,8 +178,8 @@ void WorkerGroup::Exited(uint32_t rank, pid_t pid, process::ExitStatus status) {
   Worker& worker = workers_[rank];
   // What it wrote before its end is in the pipes by now, and its last lines
   // belong into the report.
-  worker.out->DrainNow();
-  worker.err->DrainNow();
+  worker.out.reader->DrainNow();
+  worker.err.reader->DrainNow();
   WorkerExited event;
   event.set_rank(rank);
   event.set_pid(pid);
@@ -198,11 +213,41 @@ void WorkerGroup::KeeperLost(const std::string& why) {
 void WorkerGroup::Gone(const std::vector<process::Killed>& killed) {
   if (gone_) return;
   gone_ = true;
-  for (auto& [rank, worker] : workers_) {
-    if (worker.out) worker.out->Abandon();
-    if (worker.err) worker.err->Abandon();
-  }
-  callbacks_.on_gone(killed);
+  // What the dead have left in the pipes is read whether paused or not.
+  ForEachOpenOutput(
+      [](uint32_t, Output& output) { output.reader->DrainNow(); });
+  PauseOutput(false);
+  killed_ = killed;
+  AwaitOutput();
+  if (!killed_) return;
+  ForEachOpenOutput([](uint32_t rank, Output&) {
+    spdlog::info(
+        "a process outside of the job holds the output of rank {}; it is "
+        "waited for {} at most",
+        rank, ShortDuration(absl::FromChrono(kDrainTime)));
+  });
+  drain_.expires_after(kDrainTime);
+  drain_.async_wait([this](asio::error_code error) {
+    if (!error) AbandonOutput();
+  });
+}
+
+void WorkerGroup::AwaitOutput() {
+  if (!killed_) return;
+  bool open = false;
+  ForEachOpenOutput([&open](uint32_t, Output&) { open = true; });
+  if (open) return;
+  drain_.cancel();
+  callbacks_.on_gone(*std::exchange(killed_, std::nullopt));
+}
+
+void WorkerGroup::AbandonOutput() {
+  pipe_end_ = STREAM_END_ABANDONED;
+  ForEachOpenOutput([](uint32_t, Output& output) { output.reader->Abandon(); });
+}
+
+void WorkerGroup::Hurry() {
+  if (killed_) AbandonOutput();
 }
 
 }  // namespace muster::launcher

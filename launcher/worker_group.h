@@ -12,11 +12,13 @@
 
 #include "absl/strings/string_view.h"
 #include "asio/io_context.hpp"
+#include "asio/steady_timer.hpp"
 #include "launcher/process/keeper.h"
 #include "launcher/process/keeper_client.h"
 #include "launcher/streams/pipe_reader.h"
 #include "launcher/streams/tail.h"
 #include "launcher/worker_plan.h"
+#include "proto/collector.pb.h"
 #include "proto/rendezvous.pb.h"
 
 namespace muster::launcher {
@@ -29,7 +31,8 @@ struct WorkerGroupCallbacks {
   std::function<void(const WorkerNotStarted&)> on_not_started;
   std::function<void(uint32_t rank, bool is_stderr, absl::string_view bytes)>
       on_output;
-  std::function<void(uint32_t rank, bool is_stderr)> on_output_end;
+  std::function<void(uint32_t rank, bool is_stderr, StreamEnd how)>
+      on_output_end;
   // Every worker has ended: time for Finish().
   std::function<void()> on_ended;
   // Every worker has ended, nothing they started is left, and all that they
@@ -45,8 +48,13 @@ struct WorkerGroupCallbacks {
 // on_ended, Finish, await on_gone. Destruction lets the keeper end what is
 // left. Threads: the loop's only; callbacks come there, never inside a call.
 // Ownership: the loop must outlive this; owns the keeper's socket.
+//
+// A pipe ends when its last writer closes it. A writer that is no descendant of
+// a worker may outlive all of them; it is waited for kDrainTime at most.
 class WorkerGroup {
  public:
+  static constexpr std::chrono::seconds kDrainTime{5};
+
   WorkerGroup(asio::io_context& loop, process::KeeperHandle keeper,
               std::chrono::milliseconds grace, WorkerGroupCallbacks callbacks);
 
@@ -90,15 +98,22 @@ class WorkerGroup {
   // On each SIGCHLD: ends zombies that fell to this process.
   void ReapStrays();
 
+  // Waits no longer for pipes that others hold.
+  void Hurry();
+
   // Started and not yet gone.
   bool active() const { return started_ && !gone_; }
   // Started, and every worker has ended.
   bool ended() const { return started_ && left_ == 0; }
 
  private:
+  struct Output {
+    std::unique_ptr<streams::PipeReader> reader;  // null: it never ran
+    bool ended = true;
+  };
   struct Worker {
-    std::unique_ptr<streams::PipeReader> out;
-    std::unique_ptr<streams::PipeReader> err;
+    Output out;
+    Output err;
     streams::StderrTail tail;
     int64_t pid = 0;
     bool asked = false;  // the keeper was asked to start it
@@ -110,8 +125,13 @@ class WorkerGroup {
   void Ended(uint32_t rank);
   void KeeperLost(const std::string& why);
   void Gone(const std::vector<process::Killed>& killed);
-  std::unique_ptr<streams::PipeReader> Read(uint32_t rank, bool is_stderr,
-                                            int fd);
+  void Read(uint32_t rank, bool is_stderr, int fd);
+  void OutputEnded(uint32_t rank, bool is_stderr);
+  template <typename Function>  // takes (rank, Output&)
+  void ForEachOpenOutput(Function function);
+  // Calls on_gone once every pipe has ended.
+  void AwaitOutput();
+  void AbandonOutput();
 
   asio::io_context& loop_;
   const WorkerGroupCallbacks callbacks_;
@@ -119,8 +139,11 @@ class WorkerGroup {
   std::map<uint32_t, Worker> workers_;  // by global rank
   size_t left_ = 0;
   bool started_ = false;
-  bool gone_ = false;
+  bool gone_ = false;  // no process is left
   bool paused_ = false;
+  std::optional<std::vector<process::Killed>> killed_;  // until on_gone
+  StreamEnd pipe_end_ = STREAM_END_CLOSED;  // how a pipe that ends now ends
+  asio::steady_timer drain_;
   const pid_t keeper_pid_;
   std::optional<process::KeeperClient> keeper_;
 };
