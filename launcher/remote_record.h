@@ -1,0 +1,62 @@
+// The record of a run that a collector elsewhere keeps.
+#ifndef MUSTER_LAUNCHER_REMOTE_RECORD_H_
+#define MUSTER_LAUNCHER_REMOTE_RECORD_H_
+
+#include <chrono>
+#include <list>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/client_context.h"
+#include "launcher/record_sink.h"
+#include "proto/collector.grpc.pb.h"
+
+namespace muster::launcher {
+
+// Job: sends a run's documents to its collector, in order, again and again
+// until they are there. A document that waits is replaced by a newer one.
+// Life cycle: construct (which makes the run there), use, Close or destroy.
+// Threads: any; a thread of its own waits for the collector.
+// Ownership: shares the channel.
+class RemoteRecord final : public RecordSink {
+ public:
+  RemoteRecord(const std::shared_ptr<grpc::Channel>& channel,
+               std::string run_id, std::string run_key);
+  ~RemoteRecord() override;
+
+  void Write(RecordDocument document, std::string content) override;
+  void Append(std::string lines) override;
+
+  // Waits until everything is there, or gives up when the time is over. "" or
+  // what keeps it from going there. Nothing may be written after it.
+  std::string Close(std::chrono::milliseconds timeout);
+
+ private:
+  void Add(RecordUpdate update);
+  void Run();
+  // What to send next; null once the record is closed and all is sent, or
+  // given up.
+  const RecordUpdate* Next();
+  grpc::Status Send(const RecordUpdate& update);
+
+  const std::unique_ptr<Collector::Stub> stub_;
+  const std::string run_id_;
+  const std::string run_key_;
+
+  absl::Mutex mutex_;
+  std::list<RecordUpdate> queue_ ABSL_GUARDED_BY(mutex_);  // first: being sent
+  uint64_t events_end_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool given_up_ ABSL_GUARDED_BY(mutex_) = false;
+  grpc::ClientContext* call_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  std::string problem_ ABSL_GUARDED_BY(mutex_);
+  std::thread thread_;
+};
+
+}  // namespace muster::launcher
+
+#endif  // MUSTER_LAUNCHER_REMOTE_RECORD_H_
