@@ -100,7 +100,7 @@ void Agent::LookedAround() {
     }
     spdlog::error("{}; the job ends once all nodes are here", node_->problem);
   }
-  Locate();
+  LocateCollector([this] { Locate(); });
 }
 
 // ---- The session ----

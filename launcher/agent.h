@@ -20,6 +20,7 @@
 #include "launcher/node.h"
 #include "launcher/node_output.h"
 #include "launcher/process/keeper.h"
+#include "launcher/run_id.h"
 #include "launcher/task_ports.h"
 #include "launcher/worker_group.h"
 #include "rendezvous/credentials.h"
@@ -78,11 +79,18 @@ class Agent {
 
   void LookedAround();
 
+  // The collector: agent_output.cc.
+  void LocateCollector(std::function<void()> next);
+  // Null with --collector none.
+  std::shared_ptr<grpc::Channel> CollectorChannel() const;
+  void MakeOutput();
+  void OutputDone(const Receipt& receipt, const std::string& problem);
+
   // Locating and joining: agent_join.cc.
   void Locate();
   void LocateByDns(rendezvous::HostingQuestion question);
   // `nodes` as in NameWaitOptions.
-  void AwaitName(const std::string& host, uint32_t nodes,
+  void AwaitName(const std::string& host, uint32_t port, uint32_t nodes,
                  std::function<void(std::vector<std::string>)> on_resolved);
   void Decide(const rendezvous::HostingAnswer& answer);
   void StartHost(const rendezvous::HostingAnswer& answer);
@@ -108,7 +116,6 @@ class Agent {
   void FailNode(const std::string& why);
   void KeeperLost(const std::string& why);
   void WorkersGone(const std::vector<process::Killed>& killed);
-  void OutputDone(const Receipt& receipt, const std::string& problem);
   void StopWorkers(std::chrono::milliseconds grace);
   void WorkersEnded();
   int TakeMasterPort();
@@ -138,8 +145,9 @@ class Agent {
   void GotReport(const Report& report);
   void Leave();
 
-  JobSpec spec_;  // --host-dns fills in the endpoint; else constant
+  JobSpec spec_;  // resolved names become addresses; else constant
   const AgentCredentials credentials_;
+  const std::string incarnation_ = MakeRunId("agent");  // of this process
   const env::Variables inherited_;
   const rendezvous::Instant deadline_;  // for joining
 

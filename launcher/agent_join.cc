@@ -31,7 +31,7 @@ void Agent::Locate() {
     Decide(answer);
     return;
   }
-  AwaitName(spec_.endpoint_host(), 0,
+  AwaitName(spec_.endpoint_host(), spec_.endpoint_port(), 0,
             [this, question](std::vector<std::string> addresses) mutable {
               question.addresses = std::move(addresses);
               Decide(rendezvous::DecideHosting(question));
@@ -40,7 +40,8 @@ void Agent::Locate() {
 
 // The node with the smallest address hosts, whichever rank it has.
 void Agent::LocateByDns(rendezvous::HostingQuestion question) {
-  AwaitName(spec_.host_dns(), spec_.agreement().max_nodes(),
+  AwaitName(spec_.host_dns(), spec_.endpoint_port(),
+            spec_.agreement().max_nodes(),
             [this, question = std::move(question)](
                 const std::vector<std::string>& addresses) mutable {
               spec_.set_endpoint_host(addresses[0]);
@@ -55,15 +56,14 @@ void Agent::LocateByDns(rendezvous::HostingQuestion question) {
 }
 
 void Agent::AwaitName(
-    const std::string& host, uint32_t nodes,
+    const std::string& host, uint32_t port, uint32_t nodes,
     std::function<void(std::vector<std::string>)> on_resolved) {
   resolver_ = std::make_unique<rendezvous::NameWait>(
       loop_,
-      rendezvous::NameWaitOptions{
-          .host = host,
-          .port = static_cast<int>(spec_.endpoint_port()),
-          .deadline = deadline_,
-          .nodes = nodes},
+      rendezvous::NameWaitOptions{.host = host,
+                                  .port = static_cast<int>(port),
+                                  .deadline = deadline_,
+                                  .nodes = nodes},
       rendezvous::NameWaitCallbacks{
           .on_progress =
               [](const std::string& why) { spdlog::info("{}", why); },

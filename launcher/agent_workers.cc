@@ -16,7 +16,6 @@
 #include "launcher/log.h"
 #include "launcher/worker_plan.h"
 #include "rendezvous/task_layout.h"
-#include "rendezvous/transport.h"
 
 namespace muster::launcher {
 namespace {
@@ -92,10 +91,8 @@ void Agent::MakeWorkers(process::KeeperHandle keeper) {
               [this](uint32_t rank, bool is_stderr, absl::string_view bytes) {
                 output_->Append(rank, is_stderr, bytes);
               },
-          .on_output_end =
-              [this](uint32_t rank, bool is_stderr, StreamEnd) {
-                output_->End(rank, is_stderr);
-              },
+          .on_output_end = [this](uint32_t rank, bool is_stderr,
+                                  StreamEnd) { output_->End(rank, is_stderr); },
           .on_ended = [this] { WorkersEnded(); },
           .on_gone =
               [this](const std::vector<process::Killed>& killed) {
@@ -118,30 +115,7 @@ void Agent::StartWorkers() {
                          : absl::StrCat("backend ", BackendOf(spec_, *node_))));
   interface_ = env::InterfaceOf(OwnAddress()).value_or("");
 
-  Introduction introduction;
-  introduction.set_run_id(assignment.run_id());
-  introduction.set_node_rank(assignment.node_rank());
-  introduction.set_first_rank(first);
-  introduction.set_workers(node_->workers);
-  introduction.set_world_size(assignment.world_size());
-  introduction.set_attempt(assignment.attempt());
-  std::shared_ptr<grpc::Channel> collector;
-  if (spec_.collect()) {
-    collector = host_
-                    ? host_->Channel()
-                    : rendezvous::Dial(
-                          reached_, static_cast<int>(spec_.endpoint_port()),
-                          credentials_.session, rendezvous::ChannelUse::kBulk);
-  }
-  output_ = std::make_unique<NodeOutput>(
-      loop_, spec_, collector, introduction,
-      NodeOutputCallbacks{
-          .on_pause = [this](bool paused) { workers_->PauseOutput(paused); },
-          .on_done =
-              [this](const Receipt& receipt, const std::string& problem) {
-                OutputDone(receipt, problem);
-              }});
-
+  MakeOutput();
   MakeFiles(assignment);
   // With mpirun too: what can't be planned is found before anything starts.
   absl::StatusOr<std::vector<WorkerPlan>> plans =
@@ -224,14 +198,6 @@ void Agent::WorkersGone(const std::vector<process::Killed>& killed) {
   } else {
     output_->Close();
   }
-}
-
-void Agent::OutputDone(const Receipt& receipt, const std::string& problem) {
-  if (!problem.empty()) FailNode(problem);
-  AgentMessage message;
-  message.mutable_drained()->set_log_bytes(receipt.log_bytes());
-  message.mutable_drained()->set_output_bytes(receipt.output_bytes());
-  SendToCoordinator(std::move(message));
 }
 
 }  // namespace muster::launcher
