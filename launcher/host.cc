@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "launcher/local_record.h"
 #include "launcher/run_id.h"
 #include "rendezvous/transport.h"
 
@@ -23,7 +24,6 @@ absl::StatusOr<std::unique_ptr<Host>> Host::Start(
                                                     : MakeRunId(job);
   host->MakeCoordinator(loop, spec, run_id, std::move(on_idle));
 
-  std::shared_ptr<collector::RunDirectory> directory;
   if (spec.collect()) {
     auto created = collector::RunDirectory::Create(spec.run_dir(), run_id);
     if (!created.ok()) {
@@ -31,18 +31,27 @@ absl::StatusOr<std::unique_ptr<Host>> Host::Start(
           absl::StrCat("--run-dir ", spec.run_dir(),
                        " can't be used: ", created.status().message()));
     }
-    directory = *std::move(created);
+    host->directory_ = *std::move(created);
     host->collector_ = std::make_unique<collector::CollectorService>(
-        directory, collector::CollectorOptions{.console = spec.console()});
+        host->directory_,
+        collector::CollectorOptions{.console = spec.console()});
   }
   if (absl::Status status = host->Serve(spec, credentials, hosting);
       !status.ok()) {
     // Who finds the port taken leaves no run behind.
     std::error_code ignored;
-    if (directory) std::filesystem::remove_all(directory->path(), ignored);
+    if (host->directory_) {
+      std::filesystem::remove_all(host->directory_->path(), ignored);
+    }
     return status;
   }
-  if (directory) host->record_ = std::make_unique<RunRecord>(directory, spec);
+  if (host->directory_) {
+    host->sink_ = std::make_unique<LocalRecord>(
+        [directory = host->directory_](const RecordUpdate& update) {
+          return directory->Record(update);
+        });
+    host->record_ = std::make_unique<RunRecord>(*host->sink_, spec, run_id);
+  }
   return host;
 }
 
@@ -115,7 +124,7 @@ ReportPaths Host::Paths(const Report& report) const {
   if (!record_) return paths;
   // A job that never started has neither logs nor outputs.
   const auto existing = [this](const char* name) {
-    const std::string path = absl::StrCat(record_->path(), "/", name);
+    const std::string path = absl::StrCat(directory_->path(), "/", name);
     return std::filesystem::exists(path) ? path : std::string();
   };
   paths.logs = existing("logs");

@@ -57,7 +57,10 @@ class Host {
                      const rendezvous::HostingAnswer& hosting);
 
   // Destroyed from the last to the first.
-  std::unique_ptr<RunRecord> record_;  // null with --collector none
+  // The first four are null with --collector none.
+  std::shared_ptr<collector::RunDirectory> directory_;
+  std::unique_ptr<RecordSink> sink_;
+  std::unique_ptr<RunRecord> record_;
   std::unique_ptr<collector::CollectorService> collector_;
   std::unique_ptr<rendezvous::Coordinator> coordinator_;
   std::unique_ptr<rendezvous::RejectionWatch> rejections_;

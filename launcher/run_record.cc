@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "launcher/log.h"
 #include "launcher/report_json.h"
 #include "nlohmann/json.hpp"
 #include "rendezvous/task_layout.h"
@@ -50,20 +49,19 @@ Json NodeJson(const rendezvous::Member& member) {
 
 }  // namespace
 
-RunRecord::RunRecord(std::shared_ptr<collector::RunDirectory> directory,
-                     const JobSpec& spec)
-    : directory_(std::move(directory)),
+RunRecord::RunRecord(RecordSink& sink, const JobSpec& spec, std::string run_id)
+    : sink_(sink),
       spec_(spec),
-      started_unix_ms_(rendezvous::Now().unix_ms),
-      events_(directory_->path() + "/events.jsonl", std::ios::app) {
+      run_id_(std::move(run_id)),
+      started_unix_ms_(rendezvous::Now().unix_ms) {
   WriteRun();
 }
 
 void RunRecord::Event(const std::string& name, const std::string& text) {
-  const Json event = {{"at", Timestamp(rendezvous::Now().unix_ms)},
-                      {"event", name},
-                      {"text", text}};
-  events_ << Dump(event, -1) << std::flush;
+  sink_.Append(Dump({{"at", Timestamp(rendezvous::Now().unix_ms)},
+                     {"event", name},
+                     {"text", text}},
+                    -1));
 }
 
 void RunRecord::Sealed(const std::vector<rendezvous::Member>& members) {
@@ -74,9 +72,7 @@ void RunRecord::Sealed(const std::vector<rendezvous::Member>& members) {
 void RunRecord::Verdict(const Report& report) {
   report_ = report;
   WriteRun();
-  const absl::Status status =
-      directory_->WriteWhole("report.json", ReportToJson(report));
-  if (!status.ok()) spdlog::warn("report.json: {}", status.ToString());
+  sink_.Write(RECORD_REPORT, ReportToJson(report));
 }
 
 void RunRecord::WriteRun() {
@@ -84,7 +80,7 @@ void RunRecord::WriteRun() {
   for (const std::string& argument : spec_.agreement().command()) {
     command.push_back(argument);
   }
-  Json run = {{"run_id", directory_->run_id()},
+  Json run = {{"run_id", run_id_},
               {"job_id", spec_.agreement().job_id()},
               {"started_at", Timestamp(started_unix_ms_)},
               {"muster_version", spec_.agreement().muster_version()},
@@ -103,8 +99,7 @@ void RunRecord::WriteRun() {
     run["result"] = std::string(ResultWord(report_.result()));
     run["phases"] = Json::parse(ReportToJson(report_))["durations"];
   }
-  const absl::Status status = directory_->WriteWhole("run.json", Dump(run, 2));
-  if (!status.ok()) spdlog::warn("run.json: {}", status.ToString());
+  sink_.Write(RECORD_RUN, Dump(run, 2));
 }
 
 }  // namespace muster::launcher

@@ -3,27 +3,24 @@
 #ifndef MUSTER_LAUNCHER_RUN_RECORD_H_
 #define MUSTER_LAUNCHER_RUN_RECORD_H_
 
-#include <fstream>
-#include <memory>
+#include <cstdint>
 #include <string>
 #include <vector>
 
-#include "launcher/collector/run_directory.h"
+#include "launcher/record_sink.h"
 #include "proto/job.pb.h"
 #include "proto/report.pb.h"
 #include "rendezvous/roster.h"
 
 namespace muster::launcher {
 
-// Job: keeps the three files. A file that can't be written is a warning in
-// the log, never the end of the job.
-// Life cycle: construct when the run directory is there; use; destroy.
+// Job: words the three files.
+// Life cycle: construct when the run is there; use; destroy.
 // Threads: the loop's only.
-// Ownership: shares the directory.
+// Ownership: the sink must outlive this.
 class RunRecord {
  public:
-  RunRecord(std::shared_ptr<collector::RunDirectory> directory,
-            const JobSpec& spec);
+  RunRecord(RecordSink& sink, const JobSpec& spec, std::string run_id);
 
   // Appends to events.jsonl: the coordinator's order is the file's order.
   void Event(const std::string& name, const std::string& text);
@@ -32,17 +29,15 @@ class RunRecord {
   // Writes report.json, and run.json with the phases' times.
   void Verdict(const Report& report);
 
-  const std::string& path() const { return directory_->path(); }
-
  private:
   void WriteRun();
 
-  const std::shared_ptr<collector::RunDirectory> directory_;
+  RecordSink& sink_;
   const JobSpec spec_;
+  const std::string run_id_;
   const int64_t started_unix_ms_;
   std::vector<rendezvous::Member> members_;
   Report report_;
-  std::ofstream events_;
 };
 
 }  // namespace muster::launcher

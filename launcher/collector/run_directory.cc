@@ -237,6 +237,24 @@ absl::Status RunDirectory::WriteWhole(const std::string& name,
   return Named(status);
 }
 
+absl::Status RunDirectory::Record(const RecordUpdate& update) {
+  switch (update.document()) {
+    case RECORD_RUN:
+      return WriteWhole("run.json", update.content());
+    case RECORD_REPORT:
+      return WriteWhole("report.json", update.content());
+    case RECORD_EVENTS: {
+      absl::StatusOr<Fd> file =
+          OpenForWriting(root_.get(), "events.jsonl", 0, 0644);
+      if (!file.ok()) return Named(file.status());
+      return Named(
+          WriteAll(*file, update.content(), update.offset(), "events.jsonl"));
+    }
+    default:
+      return absl::InvalidArgumentError("no such document");
+  }
+}
+
 absl::Status RunDirectory::Named(const absl::Status& status) const {
   if (status.ok()) return status;
   return absl::Status(status.code(), absl::StrCat("run directory ", path_, ": ",

@@ -71,6 +71,9 @@ class RunDirectory {
   // Writes a small file of the run itself, such as "report.json".
   absl::Status WriteWhole(const std::string& name, absl::string_view bytes);
 
+  // Keeps a document of the run.
+  absl::Status Record(const RecordUpdate& update);
+
   // Bytes of workers' logs and of files below "logs/"; bytes of files below
   // "outputs/". The agents' own logs do not count.
   uint64_t log_bytes() const { return log_bytes_; }
