@@ -240,7 +240,7 @@ void Roster::Seal(Moment now, Outbox* out) {
     *sent->mutable_peers() = peers;
     if (options_.collector_key) {
       sent->set_collector_key(
-          options_.collector_key(sent->node_rank(), sent->attempt()));
+          options_.collector_key(*sent, member.facts.workers()));
     }
     out->push_back(std::move(send));
   }

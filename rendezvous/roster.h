@@ -41,10 +41,9 @@ struct RosterOptions {
   Agreement agreement;      // what every agent has to agree with
   std::string our_host;     // whose agreement that is, for messages
   Duration join_timeout{};  // from the start to the last hello
-  // By which a node proves to the collector who it is; pure. None: nothing is
-  // collected.
-  std::function<std::string(uint32_t node_rank, uint32_t attempt)>
-      collector_key;
+  // By which a node with that assignment and so many workers proves to the
+  // collector who it is; pure. None: nothing is collected.
+  std::function<std::string(const Assignment&, uint32_t workers)> collector_key;
 };
 
 // Pure: no socket, no thread, no clock. One instance for each attempt.

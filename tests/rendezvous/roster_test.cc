@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/rendezvous/fixtures.h"
@@ -74,15 +75,19 @@ TEST(Roster, EachNodeAndNoOtherIsGivenItsKeyForTheCollector) {
                  .our_host = "node0",
                  .join_timeout = std::chrono::seconds(60),
                  .collector_key =
-                     [](uint32_t node_rank, uint32_t attempt) {
-                       return "key " + std::to_string(node_rank) + "/" +
-                              std::to_string(attempt);
+                     [](const Assignment& assignment, uint32_t workers) {
+                       return absl::StrCat("node ", assignment.node_rank(),
+                                           ", ranks ", assignment.first_rank(),
+                                           "+", workers, " of ",
+                                           assignment.world_size());
                      }},
                 At(0));
   roster.Hello(1, From("node1"), At(1));
   const Outbox last = roster.Hello(2, From("node0"), At(2));
-  EXPECT_EQ(To(last, 1).back().assignment().collector_key(), "key 1/0");
-  EXPECT_EQ(To(last, 2).back().assignment().collector_key(), "key 0/0");
+  EXPECT_EQ(To(last, 1).back().assignment().collector_key(),
+            "node 1, ranks 2+2 of 4");
+  EXPECT_EQ(To(last, 2).back().assignment().collector_key(),
+            "node 0, ranks 0+2 of 4");
   for (const Member& member : roster.members()) {
     EXPECT_EQ(member.assignment.collector_key(), "") << "only sent";
   }
