@@ -32,9 +32,9 @@ absl::StatusOr<std::unique_ptr<Host>> Host::Start(
                        " can't be used: ", created.status().message()));
     }
     host->directory_ = *std::move(created);
-    host->collector_ = std::make_unique<collector::CollectorService>(
+    host->collector_ = std::make_unique<collector::DeliverService>(
         host->directory_,
-        collector::CollectorOptions{.console = spec.console()});
+        collector::DeliverOptions{.console = spec.console()});
   }
   if (absl::Status status = host->Serve(spec, credentials, hosting);
       !status.ok()) {

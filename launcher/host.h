@@ -11,7 +11,7 @@
 #include "asio/io_context.hpp"
 #include "grpcpp/channel.h"
 #include "grpcpp/server.h"
-#include "launcher/collector/collector_service.h"
+#include "launcher/collector/deliver_service.h"
 #include "launcher/report_text.h"
 #include "launcher/run_record.h"
 #include "rendezvous/coordinator.h"
@@ -61,7 +61,7 @@ class Host {
   std::shared_ptr<collector::RunDirectory> directory_;
   std::unique_ptr<RecordSink> sink_;
   std::unique_ptr<RunRecord> record_;
-  std::unique_ptr<collector::CollectorService> collector_;
+  std::unique_ptr<collector::DeliverService> collector_;
   std::unique_ptr<rendezvous::Coordinator> coordinator_;
   std::unique_ptr<rendezvous::RejectionWatch> rejections_;
   std::unique_ptr<grpc::Server> server_;

@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "launcher/collector/collector_service.h"
+#include "launcher/collector/deliver_service.h"
 #include "tests/launcher/collector/files.h"
 
 namespace muster::collector {
@@ -107,13 +107,13 @@ class TestServer {
     run_ = run != nullptr ? std::move(run)
                           : std::shared_ptr<RunDirectory>(
                                 *RunDirectory::Create(base_ / "runs", "run"));
-    CollectorOptions options;
+    DeliverOptions options;
     options.console_fd = console_.fd();
     options.on_delivery_broken = [this](uint32_t node,
                                         const absl::Status& why) {
       broken_.Add({node, why});
     };
-    service_ = std::make_unique<CollectorService>(run_, std::move(options));
+    service_ = std::make_unique<DeliverService>(run_, std::move(options));
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
                              &port_);
@@ -158,7 +158,7 @@ class TestServer {
     return console_.Close();
   }
 
-  CollectorService& service() { return *service_; }
+  DeliverService& service() { return *service_; }
   ConsolePipe& console() { return console_; }
   Mailbox<Broken>& broken() { return broken_; }
   RunDirectory& run() { return *run_; }
@@ -172,7 +172,7 @@ class TestServer {
   ConsolePipe console_;
   Mailbox<Broken> broken_;
   std::shared_ptr<RunDirectory> run_;
-  std::unique_ptr<CollectorService> service_;
+  std::unique_ptr<DeliverService> service_;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
 };

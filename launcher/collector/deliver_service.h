@@ -1,6 +1,6 @@
-// The Collector service of proto/collector.proto, for one run.
-#ifndef MUSTER_LAUNCHER_COLLECTOR_COLLECTOR_SERVICE_H_
-#define MUSTER_LAUNCHER_COLLECTOR_COLLECTOR_SERVICE_H_
+// Collector.Deliver of proto/collector.proto, for one run: the way of muster 0.1.
+#ifndef MUSTER_LAUNCHER_COLLECTOR_DELIVER_SERVICE_H_
+#define MUSTER_LAUNCHER_COLLECTOR_DELIVER_SERVICE_H_
 
 #include <unistd.h>
 
@@ -23,7 +23,7 @@
 
 namespace muster::collector {
 
-struct CollectorOptions {
+struct DeliverOptions {
   Console console = CONSOLE_ALL;
   int console_fd = STDOUT_FILENO;  // borrowed
   // A node's stream ended without Finish, or was refused: which and why. On
@@ -40,11 +40,11 @@ struct CollectorOptions {
 // a time and the next is read when that one is written: a slow disk slows the
 // senders and costs no memory.
 // Ownership: must outlive the server it is registered with.
-class CollectorService final : public Collector::CallbackService {
+class DeliverService final : public Collector::CallbackService {
  public:
-  CollectorService(std::shared_ptr<RunDirectory> directory,
-                   CollectorOptions options);
-  ~CollectorService() override;
+  DeliverService(std::shared_ptr<RunDirectory> directory,
+                   DeliverOptions options);
+  ~DeliverService() override;
 
   // Cancels what is still open and returns when every stream is done and the
   // thread has ended. Later streams are refused with UNAVAILABLE. Not to be
@@ -65,7 +65,7 @@ class CollectorService final : public Collector::CallbackService {
   asio::io_context loop_;
 
   // The service's thread only.
-  CollectorOptions options_;
+  DeliverOptions options_;
   ConsoleWriter writer_;
   ConsolePrinter console_;
   Shelf shelf_;
@@ -82,4 +82,4 @@ class CollectorService final : public Collector::CallbackService {
 
 }  // namespace muster::collector
 
-#endif  // MUSTER_LAUNCHER_COLLECTOR_COLLECTOR_SERVICE_H_
+#endif  // MUSTER_LAUNCHER_COLLECTOR_DELIVER_SERVICE_H_

@@ -1,4 +1,4 @@
-#include "launcher/collector/collector_service.h"
+#include "launcher/collector/deliver_service.h"
 
 #include <signal.h>
 
@@ -30,10 +30,10 @@ class Refusal final : public grpc::ServerBidiReactor<Delivery, Receipt> {
 
 // One node's stream. Everything but the three reactions runs on the service's
 // thread.
-class CollectorService::Stream final
+class DeliverService::Stream final
     : public grpc::ServerBidiReactor<Delivery, Receipt> {
  public:
-  Stream(CollectorService* service, grpc::CallbackServerContext* context)
+  Stream(DeliverService* service, grpc::CallbackServerContext* context)
       : service_(service), context_(context), intake_(service->shelf_) {}
 
   void Start() { StartRead(&message_); }
@@ -75,7 +75,7 @@ class CollectorService::Stream final
     Finish(ToGrpc(why));
   }
 
-  CollectorService* const service_;
+  DeliverService* const service_;
   grpc::CallbackServerContext* const context_;
   std::optional<Intake> intake_;
   Delivery message_;
@@ -83,8 +83,8 @@ class CollectorService::Stream final
   bool finished_ = false;
 };
 
-CollectorService::CollectorService(std::shared_ptr<RunDirectory> directory,
-                                   CollectorOptions options)
+DeliverService::DeliverService(std::shared_ptr<RunDirectory> directory,
+                                   DeliverOptions options)
     : directory_(std::move(directory)),
       options_(std::move(options)),
       writer_(options_.console_fd),
@@ -94,9 +94,9 @@ CollectorService::CollectorService(std::shared_ptr<RunDirectory> directory,
       work_(asio::make_work_guard(loop_)),
       thread_([this] { Run(); }) {}
 
-CollectorService::~CollectorService() { Shutdown(); }
+DeliverService::~DeliverService() { Shutdown(); }
 
-void CollectorService::Run() {
+void DeliverService::Run() {
   // Signals are for the agent's threads; in particular a console that nobody
   // reads must not kill the job.
   sigset_t all;
@@ -105,7 +105,7 @@ void CollectorService::Run() {
   loop_.run();
 }
 
-void CollectorService::Shutdown() {
+void DeliverService::Shutdown() {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     closed_ = true;
@@ -118,7 +118,7 @@ void CollectorService::Shutdown() {
   if (thread_.joinable()) thread_.join();
 }
 
-grpc::ServerBidiReactor<Delivery, Receipt>* CollectorService::Deliver(
+grpc::ServerBidiReactor<Delivery, Receipt>* DeliverService::Deliver(
     grpc::CallbackServerContext* context) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -133,14 +133,14 @@ grpc::ServerBidiReactor<Delivery, Receipt>* CollectorService::Deliver(
   return stream;
 }
 
-void CollectorService::Add(std::unique_ptr<Stream> stream) {
+void DeliverService::Add(std::unique_ptr<Stream> stream) {
   Stream* const added = stream.get();
   streams_[added] = std::move(stream);
   if (leaving_) added->Cancel();
   added->Start();
 }
 
-void CollectorService::Remove(Stream* stream) {
+void DeliverService::Remove(Stream* stream) {
   streams_.erase(stream);
   const std::lock_guard<std::mutex> lock(mutex_);
   --open_;

@@ -1,4 +1,4 @@
-#include "launcher/collector/collector_service.h"
+#include "launcher/collector/deliver_service.h"
 
 #include <sys/mount.h>
 
@@ -95,7 +95,7 @@ Delivery Finish() {
   return message;
 }
 
-TEST(CollectorService, GivesAReceiptWhenAllIsWritten) {
+TEST(DeliverService, GivesAReceiptWhenAllIsWritten) {
   TestServer server;
   for (const auto& channel : {server.Channel(), server.InProcess()}) {
     const uint64_t offset = ReadFile(server.In("logs/0.stdout")).size();
@@ -119,7 +119,7 @@ struct Wrong {
   grpc::StatusCode code;
 };
 
-TEST(CollectorService, RefusesWhatTheContractForbids) {
+TEST(DeliverService, RefusesWhatTheContractForbids) {
   const Wrong wrongs[] = {
       {"no introduction",
        {Log(0, 0, "x"), Finish()},
@@ -155,7 +155,7 @@ TEST(CollectorService, RefusesWhatTheContractForbids) {
   }
 }
 
-TEST(CollectorService, SurvivesAStreamThatOnlyOpensAndCloses) {
+TEST(DeliverService, SurvivesAStreamThatOnlyOpensAndCloses) {
   TestServer server;
   { Script peer(server.Channel(), {}); }
   Script peer(server.Channel(), {Introduce(), Finish()});
@@ -179,7 +179,7 @@ void ExpectOnlyTheOldVersion(TestServer& server) {
   EXPECT_EQ(server.Stop(), "[0] sent\n[0] no line end\n");
 }
 
-TEST(CollectorService, LeavesNoPartFileWhenTheConnectionIsCut) {
+TEST(DeliverService, LeavesNoPartFileWhenTheConnectionIsCut) {
   TestServer server;
   Script peer(server.Channel(), HalfAFile());
   ASSERT_TRUE(server.console().WaitFor("sent"));
@@ -189,7 +189,7 @@ TEST(CollectorService, LeavesNoPartFileWhenTheConnectionIsCut) {
   ExpectOnlyTheOldVersion(server);
 }
 
-TEST(CollectorService, LeavesNoPartFileWhenThePeerCancels) {
+TEST(DeliverService, LeavesNoPartFileWhenThePeerCancels) {
   TestServer server;
   Script peer(server.InProcess(), HalfAFile());
   ASSERT_TRUE(server.console().WaitFor("sent"));
@@ -197,7 +197,7 @@ TEST(CollectorService, LeavesNoPartFileWhenThePeerCancels) {
   ExpectOnlyTheOldVersion(server);
 }
 
-TEST(CollectorService, EndsOpenStreamsWhenItIsShutDown) {
+TEST(DeliverService, EndsOpenStreamsWhenItIsShutDown) {
   TestServer server;
   Script peer(server.Channel(), HalfAFile());
   ASSERT_TRUE(server.console().WaitFor("sent"));
@@ -208,15 +208,15 @@ TEST(CollectorService, EndsOpenStreamsWhenItIsShutDown) {
   ExpectOnlyTheOldVersion(server);
 }
 
-TEST(CollectorService, GoesOnWhenNobodyReadsTheConsole) {
+TEST(DeliverService, GoesOnWhenNobodyReadsTheConsole) {
   TempDir base;
   std::shared_ptr<RunDirectory> run = *RunDirectory::Create(base.path(), "run");
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
   close(ends[0]);
-  CollectorOptions options;
+  DeliverOptions options;
   options.console_fd = ends[1];
-  CollectorService service(run, std::move(options));
+  DeliverService service(run, std::move(options));
   grpc::ServerBuilder builder;
   builder.RegisterService(&service);
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
@@ -228,7 +228,7 @@ TEST(CollectorService, GoesOnWhenNobodyReadsTheConsole) {
   close(ends[1]);
 }
 
-TEST(CollectorService, TellsTheSenderThatTheDiskIsFull) {
+TEST(DeliverService, TellsTheSenderThatTheDiskIsFull) {
   TempDir base;
   if (mount("tmpfs", base.path().c_str(), "tmpfs", 0, "size=1m") != 0) {
     GTEST_SKIP() << "needs the right to mount a tmpfs";
