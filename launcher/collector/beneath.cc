@@ -96,6 +96,8 @@ absl::Status FileError(int error, absl::string_view doing,
     case EXDEV:
     case ENAMETOOLONG:
       return absl::InvalidArgumentError(text);
+    case EIO:
+      return absl::DataLossError(text);
     case EISDIR:
     case ENOTDIR:
     case EEXIST:

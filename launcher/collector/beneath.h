@@ -45,6 +45,7 @@ std::string ShowPath(absl::string_view path);
 //   InvalidArgument     ELOOP, EXDEV, ENAMETOOLONG: the path leads elsewhere
 //   FailedPrecondition  EISDIR, ENOTDIR, EEXIST, ENOTEMPTY: a file stands where
 //                       a directory is needed, or the other way round
+//   DataLoss            EIO: the disk failed
 //   Internal            anything else
 absl::Status FileError(int error, absl::string_view doing,
                        absl::string_view path);

@@ -1,0 +1,67 @@
+// What a run's journal says, all records taken together.
+#ifndef MUSTER_LAUNCHER_COLLECTOR_JOURNAL_STATE_H_
+#define MUSTER_LAUNCHER_COLLECTOR_JOURNAL_STATE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "proto/journal.pb.h"
+
+namespace muster::collector {
+
+// A record is kept well below what a frame holds.
+constexpr size_t kMaxRecordBytes = size_t{1} << 20;
+// A stream with more gaps than this is refused, so that what is known of one
+// stream fits into a record.
+constexpr size_t kMaxGaps = 16384;
+
+// Kind and rank of a stream of one node.
+using StreamId = std::pair<StreamKind, uint32_t>;
+
+struct DurableStream {
+  uint64_t stored = 0;     // bytes of the file
+  uint64_t gap_bytes = 0;  // of all gaps
+  std::vector<JournalGap> gaps;
+  bool ended = false;
+  StreamEnd how = STREAM_END_UNSPECIFIED;
+
+  // Where it is in what the worker wrote.
+  uint64_t position() const { return stored + gap_bytes; }
+};
+
+// Job: the sum of a journal's records. Pure.
+// Threads: one at a time.
+class JournalState {
+ public:
+  // DataLoss when the record does not fit to those before it; what it holds
+  // may have been taken in part then.
+  absl::Status Apply(const JournalRecord& record);
+
+  // Records that make the same state from nothing.
+  std::vector<JournalRecord> Snapshot() const;
+
+  // By id.
+  const std::vector<JournalNode>& nodes() const { return nodes_; }
+  // Those of which something is known.
+  const std::map<StreamId, DurableStream>& streams(uint32_t node) const {
+    return streams_[node];
+  }
+
+ private:
+  absl::Status ApplyStream(const JournalStream& change);
+
+  std::vector<JournalNode> nodes_;
+  std::vector<std::map<StreamId, DurableStream>> streams_;  // by node
+};
+
+// The same in pieces of at most kMaxRecordBytes each, in the right order; a
+// stream's change is never taken apart.
+std::vector<JournalRecord> Split(JournalRecord record);
+
+}  // namespace muster::collector
+
+#endif  // MUSTER_LAUNCHER_COLLECTOR_JOURNAL_STATE_H_
