@@ -77,6 +77,13 @@ void ConsolePrinter::End(uint32_t rank, bool is_stderr) {
   if (!out.empty()) sink_(out);
 }
 
+void ConsolePrinter::EndAll() {
+  while (!lines_.empty()) {
+    const auto [rank, is_stderr] = lines_.begin()->first;
+    End(rank, is_stderr);
+  }
+}
+
 void ConsoleWriter::Write(absl::string_view bytes) {
   while (!bytes.empty() && !silent_) {
     const ssize_t written = write(fd_, bytes.data(), bytes.size());

@@ -30,6 +30,8 @@ class ConsolePrinter {
 
   // Prints what is left without a line end. The stream may start again.
   void End(uint32_t rank, bool is_stderr);
+  // The same for all streams.
+  void EndAll();
 
  private:
   struct Line {
