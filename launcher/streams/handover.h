@@ -1,0 +1,61 @@
+// From the agent's loop to the thread that writes the spool.
+#ifndef MUSTER_LAUNCHER_STREAMS_HANDOVER_H_
+#define MUSTER_LAUNCHER_STREAMS_HANDOVER_H_
+
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "launcher/streams/record.h"
+
+namespace muster::streams {
+
+// Job: a queue of chunks, bounded in that it says when readers have to pause.
+// Small appends gather in one chunk as long as the other side is busy.
+// Threads: AddData and AddEnd on one, Take and Return on another.
+// At most kBound bytes, what comes until readers have paused, and a few spare
+// chunks.
+class Handover {
+ public:
+  static constexpr size_t kBound = size_t{8} << 20;
+
+  struct Callbacks {
+    // Both are called under a lock, so that pauses and resumptions stay in
+    // order: they may only post.
+    std::function<void(bool paused)> on_pause;
+    std::function<void()> on_filled;  // was empty
+  };
+
+  explicit Handover(Callbacks callbacks);
+
+  void AddData(StreamId stream, uint64_t offset, absl::string_view bytes)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void AddEnd(StreamId stream, uint64_t offset, StreamEnd how)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // The oldest chunk; null when there is none.
+  std::unique_ptr<Chunk> Take() ABSL_LOCKS_EXCLUDED(mutex_);
+  // A chunk that may be filled again.
+  void Return(std::unique_ptr<Chunk> chunk) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  static constexpr size_t kSpares = 4;
+
+  Chunk& Append() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Filled(bool was_empty) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const Callbacks callbacks_;
+  absl::Mutex mutex_;
+  std::deque<std::unique_ptr<Chunk>> queue_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::unique_ptr<Chunk>> spares_ ABSL_GUARDED_BY(mutex_);
+  bool paused_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace muster::streams
+
+#endif  // MUSTER_LAUNCHER_STREAMS_HANDOVER_H_

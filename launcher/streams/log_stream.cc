@@ -1,0 +1,129 @@
+#include "launcher/streams/log_stream.h"
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/support/client_callback.h>
+
+#include <asio/post.hpp>
+#include <mutex>
+#include <utility>
+
+#include "absl/synchronization/notification.h"
+#include "proto/collector.grpc.pb.h"
+
+namespace muster::streams {
+namespace {
+
+constexpr char kMethod[] = "/muster.Collector/Logs";
+
+}  // namespace
+
+class LogStream::Call final
+    : public grpc::ClientBidiReactor<grpc::ByteBuffer, LogDown>,
+      public std::enable_shared_from_this<Call> {
+ public:
+  Call(asio::io_context& loop, const std::shared_ptr<grpc::Channel>& channel,
+       Callbacks callbacks)
+      : stub_(channel), callbacks_(std::move(callbacks)), loop_(&loop) {}
+
+  void Open() {
+    stub_.PrepareBidiStreamingCall(&context_, kMethod, grpc::StubOptions(),
+                                   this);
+    AddHold();  // writes start outside of reactions
+    StartRead(&incoming_);
+    StartCall();
+  }
+
+  void Detach() {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      loop_ = nullptr;
+    }
+    detached_ = true;
+    context_.TryCancel();
+    Close();
+    done_.WaitForNotification();
+  }
+
+  bool can_write() const { return !writing_ && !closed_; }
+
+  void Write(grpc::ByteBuffer message) {
+    outgoing_.Swap(&message);
+    writing_ = true;
+    StartWrite(&outgoing_);
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) {
+      return Post([this] { Close(); });
+    }
+    Post([this, message = std::move(incoming_)] {
+      callbacks_.on_message(message);
+    });
+    incoming_.Clear();
+    StartRead(&incoming_);
+  }
+
+  void OnWriteDone(bool ok) override {
+    Post([this, ok] {
+      writing_ = false;
+      outgoing_.Clear();
+      if (ok && !closed_) callbacks_.on_written();
+    });
+  }
+
+  void OnDone(const grpc::Status& status) override {
+    Post([this, status] { callbacks_.on_closed(status); });
+    done_.Notify();
+  }
+
+ private:
+  template <typename Function>
+  void Post(Function function) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (loop_ == nullptr) return;
+    asio::post(*loop_,
+               [self = shared_from_this(), function = std::move(function)] {
+                 if (!self->detached_) function();
+               });
+  }
+
+  // Writes nothing any more, so that the stream can end.
+  void Close() {
+    if (closed_) return;
+    closed_ = true;
+    RemoveHold();
+  }
+
+  grpc::TemplatedGenericStub<grpc::ByteBuffer, LogDown> stub_;
+  grpc::ClientContext context_;
+  LogDown incoming_;         // the outstanding read's
+  absl::Notification done_;  // OnDone is over
+
+  // The loop's thread only.
+  Callbacks callbacks_;
+  grpc::ByteBuffer outgoing_;  // while writing_ it is gRPC's
+  bool writing_ = false;
+  bool closed_ = false;
+  bool detached_ = false;
+
+  std::mutex mutex_;
+  asio::io_context* loop_;  // guarded by mutex_; null once detached
+};
+
+LogStream::LogStream(asio::io_context& loop,
+                     const std::shared_ptr<grpc::Channel>& channel,
+                     Callbacks callbacks)
+    : call_(std::make_shared<Call>(loop, channel, std::move(callbacks))) {
+  call_->Open();
+}
+
+LogStream::~LogStream() { call_->Detach(); }
+
+bool LogStream::CanWrite() const { return call_->can_write(); }
+
+void LogStream::Write(grpc::ByteBuffer message) {
+  call_->Write(std::move(message));
+}
+
+}  // namespace muster::streams
