@@ -156,6 +156,26 @@ absl::StatusOr<Fd> OpenForWriting(int root, absl::string_view path,
   return file;
 }
 
+absl::StatusOr<Fd> OpenForReading(int root, absl::string_view path,
+                                  int extra_flags) {
+  const std::vector<std::string> components = absl::StrSplit(path, '/');
+  Fd opened;
+  for (size_t i = 0; i < components.size(); ++i) {
+    const bool last = i + 1 == components.size();
+    const int flags =
+        O_RDONLY | (last ? O_NONBLOCK | O_NOCTTY | extra_flags : O_DIRECTORY);
+    opened = Fd(OpenComponent(opened.is_open() ? opened.get() : root,
+                              components[i], flags, 0));
+    if (opened.is_open()) continue;
+    if (errno == ENOENT) {
+      return absl::NotFoundError(
+          absl::StrCat("no file ", ShowPath(path), " is there"));
+    }
+    return FileError(errno, "open", path);
+  }
+  return opened;
+}
+
 absl::Status WriteAll(const Fd& file, absl::string_view bytes, uint64_t offset,
                       absl::string_view path) {
   while (!bytes.empty()) {

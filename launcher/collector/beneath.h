@@ -66,6 +66,14 @@ std::string LastComponent(absl::string_view path);
 absl::StatusOr<Fd> OpenForWriting(int root, absl::string_view path,
                                   int extra_flags, mode_t mode);
 
+// Opens the file or the directory at `path` below `root`, a path that
+// CheckRelativePath accepts; makes nothing. What was opened may be any kind of
+// file: a FIFO does not hold the caller.
+//   NotFound  there is none
+//   others    as FileError
+absl::StatusOr<Fd> OpenForReading(int root, absl::string_view path,
+                                  int extra_flags = 0);
+
 // Writes all of `bytes` at `offset`; appends when the file is open for that.
 // Errors as FileError; part of the bytes may be written then.
 absl::Status WriteAll(const Fd& file, absl::string_view bytes, uint64_t offset,
