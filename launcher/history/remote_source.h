@@ -1,0 +1,39 @@
+// Runs that a collector holds, by its History service.
+#ifndef MUSTER_LAUNCHER_HISTORY_REMOTE_SOURCE_H_
+#define MUSTER_LAUNCHER_HISTORY_REMOTE_SOURCE_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "grpcpp/channel.h"
+#include "launcher/history/run_source.h"
+#include "rendezvous/credentials.h"
+
+namespace muster::history {
+
+struct RemoteOptions {
+  std::string where;  // HOST:PORT, for people
+  // A line for people: the collector went away, or is back.
+  std::function<void(const std::string& line)> on_notice;
+};
+
+// The runs behind a channel. What breaks is tried again: a feed that follows,
+// for ever; everything else five times without progress.
+std::unique_ptr<RunSource> MakeRemoteRuns(
+    std::shared_ptr<grpc::Channel> channel, RemoteOptions options);
+
+// Finds out how to reach `host`, a name or a numeric address, and connects.
+// Errors, which name host and port and say what to do:
+//   NotFound          no such host.
+//   Unavailable       nobody listens there, or no answer came.
+//   PermissionDenied  the tokens or the certificates differ.
+//   FailedPrecondition  it does not speak TLS.
+absl::StatusOr<std::unique_ptr<RunSource>> ConnectToCollector(
+    const std::string& host, int port,
+    const rendezvous::Credentials& credentials, RemoteOptions options);
+
+}  // namespace muster::history
+
+#endif  // MUSTER_LAUNCHER_HISTORY_REMOTE_SOURCE_H_
