@@ -1,6 +1,7 @@
 #include "launcher/collector/collector_service.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +14,8 @@ namespace {
 constexpr uint64_t kAllWindows = uint64_t{512} << 20;
 constexpr uint64_t kLeastWindow = uint64_t{1} << 20;
 constexpr uint64_t kMostWindow = uint64_t{64} << 20;
+// For peers that are told that the collector leaves.
+constexpr std::chrono::seconds kPatience{1};
 
 absl::Status Leaving() {
   return absl::UnavailableError("the collector is leaving");
@@ -49,10 +52,17 @@ void CollectorService::Shutdown() {
     for (auto& [stream, session] : sessions_) stream->End(Leaving());
     console_.EndAll();
   });
-  {
-    std::unique_lock<std::mutex> lock(mutex_);
-    changed_.wait(lock, [this] { return open_ == 0; });
+  const auto is_idle = [this] { return open_ == 0; };
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (!changed_.wait_for(lock, kPatience, is_idle)) {
+    lock.unlock();
+    loop_.Post([this] {
+      for (auto& [stream, session] : sessions_) stream->Cancel();
+    });
+    lock.lock();
   }
+  changed_.wait(lock, is_idle);
+  lock.unlock();
   sync_.Join();
   loop_.Join();
 }
@@ -169,8 +179,8 @@ absl::StatusOr<LogIntake::Admitted> CollectorService::Admit(
         absl::StrCat("a later stream of node ", introduction.node_rank(),
                      " took over")));
   }
-  absl::StatusOr<uint32_t> node = status;
-  if (status.ok()) node = run->Enter(introduction);
+  const absl::StatusOr<uint32_t> node =
+      status.ok() ? run->Enter(introduction) : status;
   if (!node.ok()) {
     Tidy(desk);
     return node.status();

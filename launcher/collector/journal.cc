@@ -100,7 +100,9 @@ absl::Status Journal::Replay() {
   }
   identity_ = header->identity;
   size_ = framing::kFileHeaderBytes;
-  for (;;) {
+  uint32_t records = 0;
+  uint32_t snapshot_records = 1;
+  for (;; ++records) {
     const framing::Frame frame =
         framing::DecodeFrame(identity_, size_, bytes.substr(size_));
     if (frame.state != framing::Frame::State::kWhole) break;
@@ -112,6 +114,11 @@ absl::Status Journal::Replay() {
     const absl::Status applied = state_.Apply(record);
     if (!applied.ok()) return damaged(applied.message());
     size_ += frame.size;
+    if (records == 0) snapshot_records = record.snapshot_records();
+    if (records + 1 == snapshot_records) snapshot_size_ = size_;
+  }
+  if (records == 0 || records < snapshot_records) {
+    return damaged("its snapshot is not whole");
   }
   if (size_ == bytes.size()) return absl::OkStatus();
   if (AnyFrame(identity_, size_ + 1, bytes)) {

@@ -77,7 +77,9 @@ std::vector<JournalRecord> JournalState::Snapshot() const {
       *change.mutable_gaps() = {stream.gaps.begin(), stream.gaps.end()};
     }
   }
-  return Split(std::move(all));
+  std::vector<JournalRecord> records = Split(std::move(all));
+  records[0].set_snapshot_records(static_cast<uint32_t>(records.size()));
+  return records;
 }
 
 std::vector<JournalRecord> Split(JournalRecord record) {

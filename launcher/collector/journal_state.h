@@ -41,7 +41,7 @@ class JournalState {
   // may have been taken in part then.
   absl::Status Apply(const JournalRecord& record);
 
-  // Records that make the same state from nothing.
+  // Records that make the same state from nothing; at least one.
   std::vector<JournalRecord> Snapshot() const;
 
   // By id.

@@ -71,6 +71,7 @@ absl::Status LogStore::AddNode(const NodeRegister::Entry& entry) {
   for (Log& log : node.logs) {
     // What may be there is of a node that was never journaled.
     status = OpenLog(log, O_TRUNC).status();
+    if (status.ok()) status = RestoreGaps(log, nullptr);
     if (!status.ok()) {
       nodes_.pop_back();
       return Named(status);

@@ -93,7 +93,7 @@ void LogsStream::End(const absl::Status& why) {
   if (!writing_) return Finish(ToGrpc(why));
   // A peer that does not read holds the write for as long as it likes.
   finish_due_ = true;
-  if (absl::IsCancelled(why) || absl::IsUnavailable(why)) context_->TryCancel();
+  if (absl::IsCancelled(why)) context_->TryCancel();
 }
 
 }  // namespace muster::collector

@@ -52,6 +52,8 @@ class LogsStream final : public grpc::ServerBidiReactor<LogUp, LogDown>,
 
   // Ends the stream from outside.
   void End(const absl::Status& why);
+  // Does not wait for the peer any longer.
+  void Cancel() { context_->TryCancel(); }
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
