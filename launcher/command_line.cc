@@ -23,11 +23,13 @@ namespace {
 using Strings = std::vector<std::string>;
 
 // In the contract, but not in this version.
-const char* const kLater[] = {"check", "collect", "runs", "show",
-                              "logs",  "files",   "get",  "doctor"};
+const char* const kLater[] = {"check", "runs", "show",  "logs",
+                              "files", "get",  "doctor"};
 
 // Variables that are read elsewhere.
-const char* const kOtherVariables[] = {"MUSTER_TOKEN", "MUSTER_RUN_ID"};
+const char* const kOtherVariables[] = {"MUSTER_TOKEN", "MUSTER_RUN_ID",
+                                       "MUSTER_DIR", "MUSTER_LISTEN",
+                                       "MUSTER_RUN_QUOTA"};
 
 template <size_t n>
 bool IsOneOf(const char* const (&names)[n], const std::string& name) {
@@ -293,25 +295,38 @@ CommandLine ParseRsh(const Strings& arguments) {
           {}};
 }
 
+CommandLine ParseCollectCommand(const Strings& arguments,
+                                const Variables& variables) {
+  ParsedCollect parsed = ParseCollect(arguments, variables);
+  if (auto* const command = std::get_if<CollectCommand>(&parsed)) {
+    return {std::move(*command), {}, {}};
+  }
+  if (auto* const mistakes = std::get_if<Strings>(&parsed)) {
+    return {UsageErrors{std::move(*mistakes), "muster collect --help"}, {}, {}};
+  }
+  return Print(CollectHelp());
+}
+
 CommandLine NoSuchCommand(const std::string& word) {
   const std::string shown = Printable(word);
   if (IsOneOf(kLater, word)) {
     return Wrong(absl::StrCat("muster ", shown,
                               ": not in this version; the commands are run, "
-                              "sim, env, rsh and token"));
+                              "sim, env, collect, rsh and token"));
   }
   if (absl::StartsWith(word, "-")) {
     return Wrong(absl::StrCat(Printable(word.substr(0, word.find('='))),
-                              ": a command comes first: run, sim, env, rsh or "
-                              "token, as in muster run "
+                              ": a command comes first: run, sim, env, "
+                              "collect, rsh or token, as in muster run "
                               "[flags] "
                               "-- COMMAND"));
   }
   const std::string nearest =
-      Nearest(word, {"run", "sim", "env", "rsh", "token"});
+      Nearest(word, {"run", "sim", "env", "collect", "rsh", "token"});
   return Wrong(absl::StrCat(
       shown,
-      ": no command of muster; the commands are run, sim, env, rsh and token",
+      ": no command of muster; the commands are run, sim, env, collect, rsh "
+      "and token",
       nearest.empty() ? "" : absl::StrCat("; did you mean ", nearest, "?")));
 }
 
@@ -349,6 +364,9 @@ CommandLine ParseCommandLine(const Strings& arguments,
   }
   if (first == "token") return ParseToken(rest);
   if (first == "rsh") return ParseRsh(rest);
+  if (first == "collect") {
+    return ParseCollectCommand(rest, surroundings.variables);
+  }
   if (first == "mpi-rank") return {RankShimCommand{}};
   if (first == "run") return JobParser(Command::kRun, surroundings).Parse(rest);
   if (first == "sim") return JobParser(Command::kSim, surroundings).Parse(rest);

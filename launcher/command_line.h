@@ -10,6 +10,7 @@
 
 #include "env/schedulers/discovery.h"
 #include "env/schedulers/inputs.h"
+#include "launcher/collect_command_line.h"
 #include "proto/job.pb.h"
 
 namespace muster::launcher {
@@ -87,7 +88,7 @@ struct UsageErrors {
 
 struct CommandLine {
   std::variant<RunCommand, SimCommand, EnvCommand, TokenCommand, RshCommand,
-               RankShimCommand, PrintCommand, UsageErrors>
+               RankShimCommand, CollectCommand, PrintCommand, UsageErrors>
       command;
   std::vector<std::string> warnings = {};  // a line each, for stderr
   // For each flag that is not left to its default, by its name without dashes,

@@ -88,6 +88,7 @@ Commands
   run     the agent of one node; the entrypoint of its container
   sim     a job of N nodes on this machine, to try things out
   env     print what each rank would be given; starts nothing
+  collect a collector of its own, for the output of many jobs
   rsh     run a command on another node of a job
   token   print a fresh job token
 

@@ -25,6 +25,7 @@
 #include "env/hardware/interfaces.h"
 #include "env/schedulers/system_files.h"
 #include "launcher/agent.h"
+#include "launcher/collect_command.h"
 #include "launcher/command_line.h"
 #include "launcher/directories.h"
 #include "launcher/exit_codes.h"
@@ -196,6 +197,33 @@ int PrintToken() {
   return kSuccess;
 }
 
+int Collect(const CollectCommand& command,
+            const std::optional<std::string>& variable) {
+  absl::StatusOr<rendezvous::LoadedToken> token =
+      rendezvous::LoadToken(variable, command.security.token_file());
+  if (!token.ok())
+    return Complain(kUsage, std::string(token.status().message()));
+  if (!token->warning.empty()) {
+    fprintf(stderr, "muster: warning: %s\n", token->warning.c_str());
+  }
+  JobSpec security = command.security;
+  security.set_host_name(HostName());
+  absl::StatusOr<rendezvous::Credentials> credentials =
+      MakeCredentials(security, token->token, "");
+  if (!credentials.ok()) {
+    return Complain(kUsage, std::string(credentials.status().message()));
+  }
+  signal(SIGPIPE, SIG_IGN);
+  if (absl::Status status = rendezvous::PrepareProcess(); !status.ok()) {
+    fprintf(stderr, "muster: warning: %s\n",
+            std::string(status.message()).c_str());
+  }
+  const int code = RunCollect(command, *credentials);
+  // What is left is gRPC's threads, which need not be waited for.
+  fflush(nullptr);
+  _exit(code);
+}
+
 int ShowEnvironment(const EnvCommand& command) {
   JobSpec spec = command.spec;
   MakeDirectoriesAbsolute(std::filesystem::current_path().string(), &spec);
@@ -243,6 +271,9 @@ int Main(int argc, char** argv) {
     return mpi::RunRankShim(AgentSocket(), env::ParseEnvironment(environ));
   }
 
+  if (const auto* collect = std::get_if<CollectCommand>(&line.command)) {
+    return Collect(*collect, TakeTokenVariable());
+  }
   if (CurrentDirectory().empty()) {
     return Complain(kNotExecutable,
                     "the working directory was removed; change to another one");

@@ -87,9 +87,8 @@ grpc::ServerBidiReactor<LogUp, LogDown>* CollectorService::Logs(
   LogsHost* const host = this;
   auto owner = std::make_unique<LogsStream>(host, context);
   LogsStream* const stream = owner.get();
-  loop_.Post([this, owner = std::move(owner)]() mutable {
-    Add(std::move(owner));
-  });
+  loop_.Post(
+      [this, owner = std::move(owner)]() mutable { Add(std::move(owner)); });
   return stream;
 }
 
@@ -129,8 +128,8 @@ absl::Status CollectorService::WriteRecord(const RecordUpdate& update) {
   if (!opened.ok()) return opened.status();
   const std::shared_ptr<Run>& run = opened->run;
   loop_.Post([this, run, is_new = opened->is_new] { Announce(*run, is_new); });
-  const absl::Status written = run->WriteDocument(
-      update.document(), update.content(), update.offset());
+  const absl::Status written =
+      run->WriteDocument(update.document(), update.content(), update.offset());
   if (written.ok() && update.document() == RECORD_REPORT) CheckOver(run);
   return written;
 }
@@ -175,9 +174,8 @@ absl::StatusOr<LogIntake::Admitted> CollectorService::Admit(
   // The earlier stream ends before it is said where things are.
   const auto earlier = desk.streams.find(session.node);
   if (status.ok() && earlier != desk.streams.end()) {
-    earlier->second->End(absl::CancelledError(
-        absl::StrCat("a later stream of node ", introduction.node_rank(),
-                     " took over")));
+    earlier->second->End(absl::CancelledError(absl::StrCat(
+        "a later stream of node ", introduction.node_rank(), " took over")));
   }
   const absl::StatusOr<uint32_t> node =
       status.ok() ? run->Enter(introduction) : status;
@@ -203,15 +201,18 @@ CollectorService::Desk& CollectorService::DeskOf(
   desk.run = run;
   desk.committer = std::make_unique<Committer>(
       run,
-      Committer::Environment{
-          .elsewhere =
-              [this](absl::AnyInvocable<void()> f) { sync_.Post(std::move(f)); },
-          .later =
-              [this](absl::AnyInvocable<void()> f) { loop_.Post(std::move(f)); },
-          .on_over =
-              [this, &desk](const absl::Status& status) {
-                CommitOver(desk, status);
-              }});
+      Committer::Environment{.elsewhere =
+                                 [this](absl::AnyInvocable<void()> f) {
+                                   sync_.Post(std::move(f));
+                                 },
+                             .later =
+                                 [this](absl::AnyInvocable<void()> f) {
+                                   loop_.Post(std::move(f));
+                                 },
+                             .on_over =
+                                 [this, &desk](const absl::Status& status) {
+                                   CommitOver(desk, status);
+                                 }});
   const std::lock_guard<std::mutex> lock(mutex_);
   ++open_;
   return desk;

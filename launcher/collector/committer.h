@@ -66,7 +66,7 @@ class Committer {
 
   const std::shared_ptr<Run> run_;
   const Environment environment_;
-  Marks wanted_;    // by the next commit
+  Marks wanted_;  // by the next commit
   Marks under_way_;
   bool wanted_any_ = false;  // even if the waiter was forgotten since
   bool busy_ = false;

@@ -84,7 +84,7 @@ class DeliverService::Stream final
 };
 
 DeliverService::DeliverService(std::shared_ptr<RunDirectory> directory,
-                                   DeliverOptions options)
+                               DeliverOptions options)
     : directory_(std::move(directory)),
       options_(std::move(options)),
       writer_(options_.console_fd),

@@ -1,4 +1,5 @@
-// Collector.Deliver of proto/collector.proto, for one run: the way of muster 0.1.
+// Collector.Deliver of proto/collector.proto, for one run: the way of muster
+// 0.1.
 #ifndef MUSTER_LAUNCHER_COLLECTOR_DELIVER_SERVICE_H_
 #define MUSTER_LAUNCHER_COLLECTOR_DELIVER_SERVICE_H_
 
@@ -43,7 +44,7 @@ struct DeliverOptions {
 class DeliverService final : public Collector::CallbackService {
  public:
   DeliverService(std::shared_ptr<RunDirectory> directory,
-                   DeliverOptions options);
+                 DeliverOptions options);
   ~DeliverService() override;
 
   // Cancels what is still open and returns when every stream is done and the

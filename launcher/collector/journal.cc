@@ -25,8 +25,7 @@ constexpr uint64_t kMuchLarger = 4;
 
 std::string Framed(uint64_t identity, uint64_t position,
                    const std::string& payload) {
-  const auto header =
-      framing::EncodeFrameHeader(identity, position, {payload});
+  const auto header = framing::EncodeFrameHeader(identity, position, {payload});
   return absl::StrCat(absl::string_view(header.data(), header.size()), payload);
 }
 

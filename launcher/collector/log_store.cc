@@ -105,9 +105,9 @@ absl::Status LogStore::Restore(Log& log, const DurableStream* durable) {
   }
   const auto size = static_cast<uint64_t>(found.st_size);
   if (size < log.stored) {
-    return absl::DataLossError(absl::StrCat(
-        log.path, " holds ", size, " bytes, but ", log.stored,
-        " were acknowledged; was it changed by another program?"));
+    return absl::DataLossError(
+        absl::StrCat(log.path, " holds ", size, " bytes, but ", log.stored,
+                     " were acknowledged; was it changed by another program?"));
   }
   if (size > log.stored &&
       ftruncate(file->get(), static_cast<off_t>(log.stored)) != 0) {
@@ -185,9 +185,9 @@ absl::StatusOr<LogStore::Log*> LogStore::Find(uint32_t node,
 
 absl::Status LogStore::Charge(const Log& log, uint64_t bytes) {
   if (place_.quota->Charge(bytes)) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrCat(
-      "cannot write ", log.path, ": the run is over its quota of ",
-      place_.quota->most(), " bytes"));
+  return absl::ResourceExhaustedError(
+      absl::StrCat("cannot write ", log.path, ": the run is over its quota of ",
+                   place_.quota->most(), " bytes"));
 }
 
 absl::Status LogStore::Append(uint32_t node, const LogData& data) {
@@ -358,9 +358,9 @@ LogTotals LogStore::Totals() const {
 
 absl::Status LogStore::Named(const absl::Status& status) const {
   if (status.ok()) return status;
-  return absl::Status(status.code(), absl::StrCat("run directory ",
-                                                  place_.shown, ": ",
-                                                  status.message()));
+  return absl::Status(
+      status.code(),
+      absl::StrCat("run directory ", place_.shown, ": ", status.message()));
 }
 
 }  // namespace muster::collector

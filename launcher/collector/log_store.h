@@ -29,8 +29,8 @@ struct LogChanges {
     std::shared_ptr<Fd> file;
     std::string path;
   };
-  std::vector<File> files;  // to be synced, each
-  bool sync_all = false;    // instead: the whole file system, once
+  std::vector<File> files;            // to be synced, each
+  bool sync_all = false;              // instead: the whole file system, once
   std::set<std::string> directories;  // with new names; "" for the run's own
   JournalRecord record;
 
@@ -135,8 +135,8 @@ class LogStore {
   absl::Status Named(const absl::Status& status) const;
 
   const Place place_;
-  std::deque<Node> nodes_;  // by id
-  LogChanges changes_;      // the streams apart
+  std::deque<Node> nodes_;                          // by id
+  LogChanges changes_;                              // the streams apart
   std::vector<std::pair<uint32_t, Log*>> changed_;  // with their nodes
 };
 

@@ -68,13 +68,13 @@ std::string LogPath(const JournalNode& node, size_t generation,
 }
 
 std::string GapLine(const JournalGap& gap) {
-  return absl::StrCat(
-      "{\"offset\":", gap.offset(), ",\"length\":", gap.length(),
-      ",\"reason\":\"", ReasonWord(gap.reason()), "\",\"at\":\"",
-      absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ",
-                       absl::FromUnixMillis(gap.at_unix_ms()),
-                       absl::UTCTimeZone()),
-      "\"}\n");
+  return absl::StrCat("{\"offset\":", gap.offset(),
+                      ",\"length\":", gap.length(), ",\"reason\":\"",
+                      ReasonWord(gap.reason()), "\",\"at\":\"",
+                      absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ",
+                                       absl::FromUnixMillis(gap.at_unix_ms()),
+                                       absl::UTCTimeZone()),
+                      "\"}\n");
 }
 
 std::string EndLine(uint64_t offset, StreamEnd how) {

@@ -80,8 +80,7 @@ const JournalNode* NodeRegister::RankOwner(
   return nullptr;
 }
 
-NodeRegister::Entry NodeRegister::Find(
-    const Introduction& introduction) const {
+NodeRegister::Entry NodeRegister::Find(const Introduction& introduction) const {
   Entry entry;
   const auto place =
       places_.find({introduction.attempt(), introduction.node_rank()});

@@ -84,8 +84,8 @@ absl::Status Run::Create(int root, const std::string& path,
 
 absl::StatusOr<std::string> Run::ReadKey(int root, const std::string& path) {
   const Fd directory = OpenDirectory(root, kPrivate);
-  const Fd file(openat(directory.get(), kKeyFile,
-                       O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  const Fd file(
+      openat(directory.get(), kKeyFile, O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
   const std::string shown = absl::StrCat(path, "/", kPrivate, "/", kKeyFile);
   if (!directory.is_open() || !file.is_open()) {
     if (errno != ENOENT && errno != EBADF) {
@@ -114,12 +114,12 @@ absl::StatusOr<std::shared_ptr<Run>> Run::Open(const std::string& path,
   if (!run->parts_.is_open()) {
     return FileError(errno, "open", run->Shown(".muster/parts"));
   }
-  absl::StatusOr<Fd> lock = LockFile(run->private_.get(), "lock",
-                                     run->Shown(kPrivate));
+  absl::StatusOr<Fd> lock =
+      LockFile(run->private_.get(), "lock", run->Shown(kPrivate));
   if (absl::IsAlreadyExists(lock.status())) {
     return absl::UnavailableError(
-        absl::StrCat("run ", run->run_id_, " is with another collector: ",
-                     lock.status().message()));
+        absl::StrCat("run ", run->run_id_,
+                     " is with another collector: ", lock.status().message()));
   }
   if (!lock.ok()) return lock.status();
   run->lock_ = *std::move(lock);
@@ -141,12 +141,9 @@ absl::Status Run::OpenLogs() {
   absl::StatusOr<std::unique_ptr<Journal>> journal =
       Journal::Open(private_.get(), Shown(kPrivate));
   if (!journal.ok()) return journal.status();
-  absl::StatusOr<std::unique_ptr<LogStore>> logs =
-      LogStore::Open({.root = root(),
-                      .shown = path_,
-                      .cache = cache_,
-                      .quota = &quota_},
-                     (*journal)->state());
+  absl::StatusOr<std::unique_ptr<LogStore>> logs = LogStore::Open(
+      {.root = root(), .shown = path_, .cache = cache_, .quota = &quota_},
+      (*journal)->state());
   if (!logs.ok()) return logs.status();
   journal_ = *std::move(journal);
   logs_ = *std::move(logs);
@@ -161,16 +158,15 @@ absl::Status Run::OpenLogs() {
 
 absl::Status Run::CheckKey(absl::string_view run_key,
                            const Introduction& introduction) {
-  const std::string key = NodeKey(run_key, {introduction.node_rank(),
-                                            introduction.attempt(),
-                                            introduction.first_rank(),
-                                            introduction.workers(),
-                                            introduction.world_size()});
+  const std::string key =
+      NodeKey(run_key, {introduction.node_rank(), introduction.attempt(),
+                        introduction.first_rank(), introduction.workers(),
+                        introduction.world_size()});
   if (SameSecret(key, introduction.key())) return absl::OkStatus();
-  return absl::PermissionDeniedError(absl::StrCat(
-      "the key is not that of node ", introduction.node_rank(), " of run ",
-      introduction.run_id(), " in attempt ", introduction.attempt(),
-      " with its ranks"));
+  return absl::PermissionDeniedError(
+      absl::StrCat("the key is not that of node ", introduction.node_rank(),
+                   " of run ", introduction.run_id(), " in attempt ",
+                   introduction.attempt(), " with its ranks"));
 }
 
 absl::Status Run::Authorize(const Introduction& introduction) const {
@@ -273,7 +269,8 @@ absl::Status Run::AppendEvents(absl::string_view content, uint64_t offset) {
   const absl::StatusOr<Fd> file = OpenForWriting(root(), kEvents, 0, 0644);
   if (!file.ok()) return file.status();
   struct stat found;
-  if (fstat(file->get(), &found) != 0) return FileError(errno, "look at", shown);
+  if (fstat(file->get(), &found) != 0)
+    return FileError(errno, "look at", shown);
   const auto size = static_cast<uint64_t>(found.st_size);
   if (offset > size) {
     return absl::InvalidArgumentError(absl::StrCat(

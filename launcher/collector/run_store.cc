@@ -147,14 +147,13 @@ absl::StatusOr<std::shared_ptr<Run>> RunStore::OpenRun(
     const std::string& run_id) {
   const auto found = open_.find(run_id);
   if (found != open_.end()) return found->second;
-  absl::StatusOr<std::shared_ptr<Run>> run =
-      Run::Open(PathOf(run_id),
-                {.quota = options_.run_quota, .cache = &cache_});
+  absl::StatusOr<std::shared_ptr<Run>> run = Run::Open(
+      PathOf(run_id), {.quota = options_.run_quota, .cache = &cache_});
   if (!run.ok()) return run;
   // Whoever uses a run has got it under this mutex, or from another user.
   if (open_.size() >= kMostIdle) {
-    std::erase_if(open_,
-                  [](const auto& open) { return open.second.use_count() == 1; });
+    std::erase_if(
+        open_, [](const auto& open) { return open.second.use_count() == 1; });
   }
   open_[run_id] = *run;
   return run;
@@ -177,8 +176,7 @@ absl::StatusOr<std::shared_ptr<Run>> RunStore::Admit(
         Run::ReadKey(root.get(), PathOf(run_id));
     if (absl::IsNotFound(key.status())) return unknown;
     if (!key.ok()) return key.status();
-    const absl::Status authorized =
-        Run::CheckKey(*key, introduction);
+    const absl::Status authorized = Run::CheckKey(*key, introduction);
     if (!authorized.ok()) return authorized;
   }
   absl::StatusOr<std::shared_ptr<Run>> run = OpenRun(run_id);

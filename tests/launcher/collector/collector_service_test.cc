@@ -235,8 +235,8 @@ TEST_F(CollectorServiceTest, KeepsRunsApart) {
                      std::string(kKeyBytes, 'o'))
                   .ok());
   LogsClient one(channel_, {});
-  LogsClient other(channel_, {.run_id = "other",
-                              .run_key = std::string(kKeyBytes, 'o')});
+  LogsClient other(channel_,
+                   {.run_id = "other", .run_key = std::string(kKeyBytes, 'o')});
   ASSERT_TRUE(one.AwaitWelcome());
   ASSERT_TRUE(other.AwaitWelcome());
   ASSERT_TRUE(one.Send(Data(Stdout(0), 0, "one")));
@@ -276,7 +276,8 @@ TEST_F(CollectorServiceTest, ARunOverItsQuotaStopsAndTheOthersGoOn) {
     again.Send(Data(Stdout(0), 800, piece));
     EXPECT_EQ(again.End().error_code(), StatusCode::RESOURCE_EXHAUSTED);
   }
-  EXPECT_TRUE(Record(channel_, "run", RECORD_REPORT, std::string(400, ' ')).ok())
+  EXPECT_TRUE(
+      Record(channel_, "run", RECORD_REPORT, std::string(400, ' ')).ok())
       << "the verdict has a place even so";
   StartCollector({.run_quota = 10000});
   LogsClient again(channel_, {});

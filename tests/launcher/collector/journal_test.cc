@@ -98,8 +98,7 @@ TEST_F(JournalTest, SaysAfterARestartWhatItSaidBefore) {
   const auto again = Open();
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(Text((*again)->state()), steps.back().state);
-  const auto& stream =
-      (*again)->state().streams(0).at({STREAM_STDOUT, 0});
+  const auto& stream = (*again)->state().streams(0).at({STREAM_STDOUT, 0});
   EXPECT_EQ(stream.stored, 21u);
   EXPECT_EQ(stream.position(), 26u);
   EXPECT_TRUE((*again)->Append(Stored(0, 30)).ok());
@@ -143,8 +142,7 @@ TEST_F(JournalTest, DamagedAnywhereIsRefusedOrLosesItsLastRecordOnly) {
         EXPECT_EQ(Text((*journal)->state()), steps[steps.size() - 2].state);
       } else {
         EXPECT_TRUE(absl::IsDataLoss(journal.status())) << at;
-        EXPECT_THAT(std::string(journal.status().message()),
-                    HasSubstr(path()));
+        EXPECT_THAT(std::string(journal.status().message()), HasSubstr(path()));
       }
     }
   }

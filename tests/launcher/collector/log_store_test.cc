@@ -100,8 +100,8 @@ absl::Status Append(LogStore& logs, uint32_t node, uint32_t rank,
 TEST_F(LogStoreTest, MakesTheLogsOfANodeAtOnce) {
   Disk disk(base_.path());
   ASSERT_TRUE(disk.logs().AddNode(Entry(0, 2, 12)).ok());
-  for (const char* name : {"00.stdout", "00.stderr", "01.stdout", "01.stderr",
-                           "node0.agent"}) {
+  for (const char* name :
+       {"00.stdout", "00.stderr", "01.stdout", "01.stderr", "node0.agent"}) {
     EXPECT_TRUE(std::filesystem::exists(In(absl::StrCat("logs/", name))))
         << name;
   }
@@ -123,7 +123,8 @@ TEST_F(LogStoreTest, ForgetsWhatWasNotCommitted) {
   const std::string both = ReadFile(In("logs/0.stdout.gaps"));
   disk.Restart();
   EXPECT_EQ(ReadFile(In("logs/0.stdout")), "durable");
-  EXPECT_EQ(ReadFile(In("logs/0.stdout.gaps")), both.substr(0, both.size() / 2));
+  EXPECT_EQ(ReadFile(In("logs/0.stdout.gaps")),
+            both.substr(0, both.size() / 2));
   EXPECT_EQ(disk.logs().Positions(0).at(0).offset(), 10u);
   ASSERT_TRUE(Append(disk.logs(), 0, 0, 10, "!").ok());
   EXPECT_EQ(ReadFile(In("logs/0.stdout")), "durable!");
@@ -133,10 +134,9 @@ TEST_F(LogStoreTest, WritesGapFilesAnewThatAreGoneOrWrong) {
   Disk disk(base_.path());
   ASSERT_TRUE(disk.logs().AddNode(Entry(0)).ok());
   ASSERT_TRUE(disk.logs().AddGap(0, Gap(Stdout(0), 0, 3).gap()).ok());
-  ASSERT_TRUE(
-      disk.logs()
-          .End(0, EndOf(Stdout(0), 3, STREAM_END_AGENT_DIED).end())
-          .ok());
+  ASSERT_TRUE(disk.logs()
+                  .End(0, EndOf(Stdout(0), 3, STREAM_END_AGENT_DIED).end())
+                  .ok());
   disk.Commit();
   const std::string right = ReadFile(In("logs/0.stdout.gaps"));
   EXPECT_THAT(right, HasSubstr("{\"offset\":3,\"end\":\"agent-died\"}\n"));
@@ -233,8 +233,7 @@ TEST_F(LogStoreTest, AFullDiskLeavesNoTraceAndNothingIsDoubledLater) {
       ASSERT_TRUE(
           disk.logs().AddGap(0, Gap(Stdout(0), 100 * 1000 * i, 1).gap()).ok());
     }
-    ASSERT_TRUE(
-        Append(disk.logs(), 0, 0, 100 * 1000 * i + 1, piece(i)).ok());
+    ASSERT_TRUE(Append(disk.logs(), 0, 0, 100 * 1000 * i + 1, piece(i)).ok());
     std::string whole;
     for (uint64_t j = 0; j <= i; ++j) whole += piece(j);
     EXPECT_EQ(ReadFile(path + "/logs/0.stdout"), whole);
