@@ -13,6 +13,7 @@
 #include "launcher/flag_scanner.h"
 #include "launcher/flags.h"
 #include "launcher/help.h"
+#include "launcher/history_command_line.h"
 #include "launcher/job_checks.h"
 #include "launcher/learning.h"
 #include "launcher/text.h"
@@ -23,13 +24,15 @@ namespace {
 using Strings = std::vector<std::string>;
 
 // In the contract, but not in this version.
-const char* const kLater[] = {"check", "runs", "show",  "logs",
-                              "files", "get",  "doctor"};
+const char* const kLater[] = {"check", "doctor"};
+
+const char kCommands[] =
+    "run, sim, env, collect, runs, show, logs, files, get, rsh and token";
 
 // Variables that are read elsewhere.
-const char* const kOtherVariables[] = {"MUSTER_TOKEN", "MUSTER_RUN_ID",
-                                       "MUSTER_DIR", "MUSTER_LISTEN",
-                                       "MUSTER_RUN_QUOTA"};
+const char* const kOtherVariables[] = {"MUSTER_TOKEN",     "MUSTER_RUN_ID",
+                                       "MUSTER_DIR",       "MUSTER_LISTEN",
+                                       "MUSTER_RUN_QUOTA", "MUSTER_FROM"};
 
 template <size_t n>
 bool IsOneOf(const char* const (&names)[n], const std::string& name) {
@@ -311,22 +314,20 @@ CommandLine NoSuchCommand(const std::string& word) {
   const std::string shown = Printable(word);
   if (IsOneOf(kLater, word)) {
     return Wrong(absl::StrCat("muster ", shown,
-                              ": not in this version; the commands are run, "
-                              "sim, env, collect, rsh and token"));
+                              ": not in this version; the commands are ",
+                              kCommands));
   }
   if (absl::StartsWith(word, "-")) {
     return Wrong(absl::StrCat(Printable(word.substr(0, word.find('='))),
-                              ": a command comes first: run, sim, env, "
-                              "collect, rsh or token, as in muster run "
-                              "[flags] "
-                              "-- COMMAND"));
+                              ": a command comes first, as in muster run "
+                              "[flags] -- COMMAND; the commands are ",
+                              kCommands));
   }
   const std::string nearest =
-      Nearest(word, {"run", "sim", "env", "collect", "rsh", "token"});
+      Nearest(word, {"run", "sim", "env", "rsh", "token", "runs", "show",
+                     "logs", "files", "get"});
   return Wrong(absl::StrCat(
-      shown,
-      ": no command of muster; the commands are run, sim, env, collect, rsh "
-      "and token",
+      shown, ": no command of muster; the commands are ", kCommands,
       nearest.empty() ? "" : absl::StrCat("; did you mean ", nearest, "?")));
 }
 
@@ -371,6 +372,9 @@ CommandLine ParseCommandLine(const Strings& arguments,
   if (first == "run") return JobParser(Command::kRun, surroundings).Parse(rest);
   if (first == "sim") return JobParser(Command::kSim, surroundings).Parse(rest);
   if (first == "env") return JobParser(Command::kEnv, surroundings).Parse(rest);
+  if (const auto history = FindHistoryCommand(first)) {
+    return ParseHistory(*history, rest, surroundings);
+  }
   return NoSuchCommand(first);
 }
 

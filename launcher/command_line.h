@@ -11,6 +11,7 @@
 #include "env/schedulers/discovery.h"
 #include "env/schedulers/inputs.h"
 #include "launcher/collect_command_line.h"
+#include "launcher/history_command.h"
 #include "proto/job.pb.h"
 
 namespace muster::launcher {
@@ -88,7 +89,8 @@ struct UsageErrors {
 
 struct CommandLine {
   std::variant<RunCommand, SimCommand, EnvCommand, TokenCommand, RshCommand,
-               RankShimCommand, CollectCommand, PrintCommand, UsageErrors>
+               RankShimCommand, CollectCommand, HistoryCommand, PrintCommand,
+               UsageErrors>
       command;
   std::vector<std::string> warnings = {};  // a line each, for stderr
   // For each flag that is not left to its default, by its name without dashes,

@@ -7,6 +7,7 @@
 namespace muster::launcher {
 
 inline constexpr int kSuccess = 0;          // every worker ended with 0
+inline constexpr int kPartly = 1;           // runs, ..., get: not all of it
 inline constexpr int kUsage = 64;           // the command line is wrong
 inline constexpr int kRendezvous = 69;      // not all nodes joined in time
 inline constexpr int kInternal = 70;        // a fault of muster's own

@@ -91,6 +91,11 @@ Commands
   collect a collector of its own, for the output of many jobs
   rsh     run a command on another node of a job
   token   print a fresh job token
+  runs    the runs that are kept, here or at a collector
+  show    what one run was, and what came of it
+  logs    what its workers wrote, also while it goes on
+  files   the files that it left
+  get     copy them
 
   muster COMMAND --help   the flags of a command, and the exit codes
   muster --version        the version
@@ -105,6 +110,10 @@ Examples
 
   Two nodes with four workers each, all on this machine:
     muster sim --nnodes 2 --nproc-per-node 4 -- python train.py
+
+  What the last run says, as it says it, and the model that it leaves:
+    muster logs latest -f
+    muster get latest outputs/ ./model
 )";
 
 constexpr char kTokenHelp[] = R"(Usage: muster token
@@ -149,13 +158,19 @@ std::string Wrapped(absl::string_view text, size_t indent) {
   return absl::StrCat(wrapped, line, "\n");
 }
 
+}  // namespace
+
 std::string FlagHelp(const Flag& flag) {
   const absl::string_view shown =
       flag.fallback.empty() ? flag.default_text : flag.fallback;
   return absl::StrCat(
       "  --", flag.name, flag.IsSwitch() ? "" : " ", flag.value, "\n",
-      Wrapped(absl::StrCat(flag.help, " Default: ", shown, "."), 6));
+      Wrapped(shown.empty() ? std::string(flag.help)
+                            : absl::StrCat(flag.help, " Default: ", shown, "."),
+              6));
 }
+
+namespace {
 
 const char* About(Command command) {
   switch (command) {

@@ -13,6 +13,9 @@ std::string CommandHelp(Command command);
 std::string TokenHelp();
 std::string RshHelp();
 
+// A flag's own paragraph.
+std::string FlagHelp(const Flag& flag);
+
 }  // namespace muster::launcher
 
 #endif  // MUSTER_LAUNCHER_HELP_H_

@@ -27,8 +27,10 @@
 #include "launcher/agent.h"
 #include "launcher/collect_command.h"
 #include "launcher/command_line.h"
+#include "launcher/credential_choice.h"
 #include "launcher/directories.h"
 #include "launcher/exit_codes.h"
+#include "launcher/history_main.h"
 #include "launcher/job_plan.h"
 #include "launcher/log.h"
 #include "launcher/mpi/local_socket.h"
@@ -93,23 +95,6 @@ std::vector<std::string> OwnAddresses() {
     }
   }
   return addresses;
-}
-
-// For connections to `server`.
-absl::StatusOr<rendezvous::Credentials> MakeCredentials(
-    const JobSpec& spec, const std::optional<rendezvous::Token>& token,
-    const std::string& server) {
-  if (!spec.tls_cert_file().empty()) {
-    return rendezvous::Credentials::FromFiles(
-        {.certificate = spec.tls_cert_file(),
-         .key = spec.tls_key_file(),
-         .authority = spec.tls_ca_file(),
-         .server_name = server});
-  }
-  if (token && !spec.insecure()) {
-    return rendezvous::Credentials::FromToken(*token, spec.host_name());
-  }
-  return rendezvous::Credentials::Insecure();
 }
 
 // What `run` and `sim` have in common before their ways part.
@@ -269,6 +254,9 @@ int Main(int argc, char** argv) {
   }
   if (std::holds_alternative<RankShimCommand>(line.command)) {
     return mpi::RunRankShim(AgentSocket(), env::ParseEnvironment(environ));
+  }
+  if (const auto* history = std::get_if<HistoryCommand>(&line.command)) {
+    return RunHistory(*history, TakeTokenVariable());
   }
 
   if (const auto* collect = std::get_if<CollectCommand>(&line.command)) {

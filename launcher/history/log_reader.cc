@@ -20,12 +20,8 @@ namespace {
 
 constexpr size_t kMaxPiece = 256 * 1024;
 
-// Of the run's own directory; attempts are counted from 0.
+// The listener's name for the run's own directory.
 constexpr uint32_t kTop = UINT32_MAX;
-
-std::string DirectoryName(uint32_t attempt) {
-  return attempt == 0 ? "logs" : absl::StrCat("logs/attempt", attempt);
-}
 
 template <typename Numbers>
 bool Has(const Numbers& numbers, uint32_t number) {
@@ -55,13 +51,15 @@ void LogReader::Changed(uint32_t tag, const std::string& name) {
   } else if (tag == kTop) {
     recheck_ |= name == "logs" || name == "run.json" || name == "report.json";
   } else {
+    const LogDirectory& directory = tags_.at(tag);
     const std::optional<LogKey> key =
-        ParseLogFile(absl::StripSuffix(name, ".gaps"), tag);
+        ParseLogFile(absl::StripSuffix(name, ".gaps"), directory);
     const auto known = key ? logs_.find(*key) : logs_.end();
     if (known != logs_.end()) {
       Enqueue(known->first, known->second);
     } else {
-      recheck_ |= ParseAttempt(name).has_value() || (key && IsWanted(*key));
+      recheck_ |= ParseDirectory(name, directory).has_value() ||
+                  (key && IsWanted(*key));
     }
   }
   if (recheck_ || !queue_.empty()) on_news_();
@@ -104,29 +102,30 @@ absl::Status LogReader::LookAtEverything() {
     over_ = true;
   }
   if (absl::Status status = LearnRanks(); !status.ok()) return status;
-  return LookAtDirectory(0);
+  return LookAtDirectory({});
 }
 
-absl::Status LogReader::LookAtDirectory(uint32_t attempt) {
-  if (directories_.find(attempt) == directories_.end()) {
-    absl::StatusOr<Fd> opened = collector::OpenForReading(
-        run_.get(), DirectoryName(attempt), O_DIRECTORY);
+absl::Status LogReader::LookAtDirectory(const LogDirectory& directory) {
+  if (directories_.find(directory) == directories_.end()) {
+    absl::StatusOr<Fd> opened =
+        collector::OpenForReading(run_.get(), PathOf(directory), O_DIRECTORY);
     if (absl::IsNotFound(opened.status())) return absl::OkStatus();
     if (!opened.ok()) return opened.status();
     // Before it is listed, so that nothing can come between.
-    if (request_.follow() && !listener_.Add(opened->get(), attempt)) {
-      told_ = false;
-    }
-    directories_.emplace(attempt, *std::move(opened));
+    const auto tag = static_cast<uint32_t>(tags_.size());
+    tags_.push_back(directory);
+    if (request_.follow() && !listener_.Add(opened->get(), tag)) told_ = false;
+    directories_.emplace(directory, *std::move(opened));
   }
   const absl::StatusOr<std::vector<std::string>> names =
-      Names(directories_.at(attempt).get(), DirectoryName(attempt));
+      Names(directories_.at(directory).get(), PathOf(directory));
   if (!names.ok()) return names.status();
   // Logs by their keys: the names' order is another where ranks are not
   // padded.
   std::map<LogKey, std::string> logs;
   for (const std::string& name : *names) {
-    if (const auto key = ParseLogFile(name, attempt)) logs.emplace(*key, name);
+    if (const auto key = ParseLogFile(name, directory))
+      logs.emplace(*key, name);
   }
   for (const auto& [key, name] : logs) {
     if (absl::Status status = LookAtFile(key, name); !status.ok()) {
@@ -134,9 +133,9 @@ absl::Status LogReader::LookAtDirectory(uint32_t attempt) {
     }
   }
   for (const std::string& name : *names) {
-    const std::optional<uint32_t> later = ParseAttempt(name);
-    if (attempt != 0 || !later) continue;
-    if (absl::Status status = LookAtDirectory(*later); !status.ok()) {
+    const std::optional<LogDirectory> below = ParseDirectory(name, directory);
+    if (!below) continue;
+    if (absl::Status status = LookAtDirectory(*below); !status.ok()) {
       return status;
     }
   }
@@ -145,7 +144,7 @@ absl::Status LogReader::LookAtDirectory(uint32_t attempt) {
 
 absl::Status LogReader::LookAtFile(const LogKey& key, const std::string& name) {
   if (!IsWanted(key)) return absl::OkStatus();
-  const int directory = directories_.at(key.attempt).get();
+  const int directory = DirectoryOf(key).get();
   struct stat found;
   if (fstatat(directory, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0 ||
       !S_ISREG(found.st_mode)) {
@@ -181,7 +180,7 @@ absl::Status LogReader::Discover(const LogKey& key, const std::string& name,
 
 absl::Status LogReader::ToTail(const LogKey& key, Log& log) {
   const absl::StatusOr<Fd> file =
-      collector::OpenForReading(directories_.at(key.attempt).get(), log.name);
+      collector::OpenForReading(DirectoryOf(key).get(), log.name);
   if (!file.ok()) return file.status();
   const absl::StatusOr<uint64_t> offset = TailOffset(
       log.first_size, request_.tail_lines(), [&](uint64_t at, size_t most) {
@@ -234,7 +233,7 @@ void LogReader::Enqueue(const LogKey& key, Log& log) {
 absl::StatusOr<bool> LogReader::Advance(const LogKey& key, Log& log,
                                         LogPiece* piece) {
   const absl::StatusOr<Fd> file =
-      collector::OpenForReading(directories_.at(key.attempt).get(), log.name);
+      collector::OpenForReading(DirectoryOf(key).get(), log.name);
   if (absl::IsNotFound(file.status())) return false;
   if (!file.ok()) return file.status();
   const absl::StatusOr<FileEntry> entry = Describe(file->get(), log.name);
@@ -269,7 +268,7 @@ absl::StatusOr<bool> LogReader::Advance(const LogKey& key, Log& log,
 absl::Status LogReader::ReadNotes(const LogKey& key, Log& log) {
   const std::string name = log.name + ".gaps";
   const absl::StatusOr<Fd> file =
-      collector::OpenForReading(directories_.at(key.attempt).get(), name);
+      collector::OpenForReading(DirectoryOf(key).get(), name);
   if (absl::IsNotFound(file.status())) return absl::OkStatus();
   if (!file.ok()) return file.status();
   while (true) {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
@@ -52,7 +53,10 @@ class LogReader final : public Producer<LogPiece> {
 
   void Changed(uint32_t tag, const std::string& name);
   absl::Status LookAtEverything();
-  absl::Status LookAtDirectory(uint32_t attempt);
+  absl::Status LookAtDirectory(const LogDirectory& directory);
+  const Fd& DirectoryOf(const LogKey& key) const {
+    return directories_.at({key.attempt, key.incarnation});
+  }
   absl::Status LookAtFile(const LogKey& key, const std::string& name);
   absl::Status Discover(const LogKey& key, const std::string& name,
                         uint64_t size);
@@ -67,7 +71,8 @@ class LogReader final : public Producer<LogPiece> {
   const LogsRequest request_;
   absl::AnyInvocable<void()> on_news_;
 
-  std::map<uint32_t, Fd> directories_;  // by attempt
+  std::map<LogDirectory, Fd> directories_;
+  std::vector<LogDirectory> tags_;  // by what the listener calls them
   std::map<LogKey, Log> logs_;
   std::deque<LogKey> found_;  // to be announced
   std::deque<LogKey> queue_;  // those that may have something

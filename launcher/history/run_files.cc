@@ -37,7 +37,7 @@ absl::Status NotAFile(absl::string_view path) {
 
 // The collector's own, at the top of a run.
 bool IsHidden(absl::string_view name) {
-  return name == ".muster" || absl::StartsWith(name, ".part-");
+  return absl::StartsWith(name, ".muster") || absl::StartsWith(name, ".part-");
 }
 
 absl::Status CheckPath(absl::string_view path) {
@@ -163,7 +163,8 @@ absl::StatusOr<Fd> OpenDirectory(const std::string& path) {
 
 bool IsRunId(absl::string_view text) {
   return !text.empty() && text.size() <= kMaxRunId && text != "." &&
-         text != ".." && std::all_of(text.begin(), text.end(), [](char c) {
+         text != ".." && !absl::StartsWith(text, ".muster") &&
+         std::all_of(text.begin(), text.end(), [](char c) {
            return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-';
          });
 }

@@ -17,8 +17,8 @@ namespace muster::history {
 using collector::Fd;
 
 // All functions may be called on any thread. Links are not followed below the
-// run directory; what belongs to the collector alone (".muster", ".part-*" at
-// the top of a run) is not there for them.
+// run directory; what belongs to the collector alone (".muster*" and ".part-*",
+// beside the runs and at the top of one) is not there for them.
 //
 // Errors where no others are listed:
 //   InvalidArgument     a run id or a path that can't be one; a link is there.
@@ -29,7 +29,7 @@ using collector::Fd;
 // A directory of runs, or of one run: a path of this machine.
 absl::StatusOr<Fd> OpenDirectory(const std::string& path);
 
-// [A-Za-z0-9._-]{1,64}, and neither "." nor "..".
+// [A-Za-z0-9._-]{1,64}, and neither ".", ".." nor the collector's own.
 bool IsRunId(absl::string_view text);
 
 // Whether this directory is a run's: what runs have is there.
