@@ -175,7 +175,7 @@ TEST_F(DownloadTest, NothingIsWrittenOutsideOfTheDirectory) {
   run_.Write("nodes/node0/outputs/m", "content");
   const test::TempDir outside;
   std::filesystem::create_symlink(outside.path(), To("link"));
-  for (const std::string target :
+  for (const std::string& target :
        {std::string("../m"), std::string("/tmp/m"), std::string("a/../../m"),
         std::string(""), std::string("link/m"), std::string("a\0b", 3),
         std::string(300, 'x')}) {
