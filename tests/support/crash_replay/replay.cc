@@ -276,6 +276,11 @@ std::ostream& operator<<(std::ostream& out, const CrashReport& report) {
 
 CrashReport ReplayCrashes(const Trace& trace, const CrashOptions& options,
                           const CrashCheck& check) {
+  if (trace.objects.empty()) {
+    CrashReport report;
+    report.problems.push_back("nothing was recorded");
+    return report;
+  }
   return Replay(trace, options, check).Run();
 }
 

@@ -159,6 +159,10 @@ TEST(ReplayCrashes, CatchesASyncThatIsTakenForWhatWasWrittenDuringIt) {
   FAIL() << "50 rounds without a write during a sync";
 }
 
+TEST(ReplayCrashes, IsNotContentWithNothing) {
+  EXPECT_FALSE(Replayed({}, DiskModel::kJournaled, CheckLog).problems.empty());
+}
+
 TEST(ReplayCrashes, TellsTheSameStatesForTheSameSeed) {
   const Trace trace = TraceOf("replace", "no-sync");
   CrashOptions options = {.seed = 7, .random_states = 20};
