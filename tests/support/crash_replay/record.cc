@@ -37,9 +37,9 @@ std::vector<std::string> EnvironmentWith(
 
 }  // namespace
 
-absl::StatusOr<Trace> RecordCalls(
-    const std::vector<std::string>& argv, const std::string& directory,
-    const std::map<std::string, std::string>& env) {
+absl::StatusOr<Trace> RecordCalls(const std::vector<std::string>& argv,
+                                  const std::string& directory,
+                                  const RecordOptions& options) {
   const int out = memfd_create("marks", MFD_CLOEXEC);
   const int err = memfd_create("errors", MFD_CLOEXEC);
   const absl::Cleanup close_both = [&] {
@@ -50,12 +50,12 @@ absl::StatusOr<Trace> RecordCalls(
   if (out < 0 || err < 0 || fstat(out, &marks) != 0) {
     return absl::InternalError("memfd_create failed");
   }
-  Recorder recorder(marks);
+  Recorder recorder(marks, options.kill_at);
   absl::Status status = recorder.TakeIn(directory);
   if (!status.ok()) return status;
   int wait_status = 0;
   status = TraceCalls({.argv = argv,
-                       .environment = EnvironmentWith(env),
+                       .environment = EnvironmentWith(options.env),
                        .out = out,
                        .err = err},
                       WatchedNumbers(), &recorder, &wait_status);

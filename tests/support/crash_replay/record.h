@@ -2,6 +2,7 @@
 #ifndef MUSTER_TESTS_SUPPORT_CRASH_REPLAY_RECORD_H_
 #define MUSTER_TESTS_SUPPORT_CRASH_REPLAY_RECORD_H_
 
+#include <cstddef>
 #include <map>
 #include <string>
 #include <vector>
@@ -11,9 +12,15 @@
 
 namespace muster::test {
 
-// Runs `argv` (looked up in PATH) with `env` on top of the test's environment
-// until it and all that it started have ended, and records what they did to
-// `directory` and below.
+struct RecordOptions {
+  std::map<std::string, std::string> env;  // on top of the test's environment
+  // The process that makes the so-and-so-manieth event of the trace is killed
+  // right after it: for programs that go on as another process. 0: none is.
+  size_t kill_at = 0;
+};
+
+// Runs `argv` (looked up in PATH) until it and all that it started have ended,
+// and records what they did to `directory` and below.
 //
 // Calls that change the directory are let through one after the other, so that
 // their order is known; syncs run beside them, as they do in life. What the
@@ -29,9 +36,9 @@ namespace muster::test {
 //                  writable shared mapping, O_SYNC, O_TMPFILE, a symbolic or
 //                  device node, names from elsewhere moved in, io_uring, some
 //                  kinds of fallocate. The message names the call.
-absl::StatusOr<Trace> RecordCalls(
-    const std::vector<std::string>& argv, const std::string& directory,
-    const std::map<std::string, std::string>& env = {});
+absl::StatusOr<Trace> RecordCalls(const std::vector<std::string>& argv,
+                                  const std::string& directory,
+                                  const RecordOptions& options = {});
 
 }  // namespace muster::test
 

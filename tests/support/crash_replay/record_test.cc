@@ -90,6 +90,21 @@ TEST(RecordCalls, KeepsAllThatWasOverWhenTheProgramDies) {
                                         "write log +3 at 3"));
 }
 
+TEST(RecordCalls, KillsAProcessAtAnEventAndGoesOnWithTheOthers) {
+  const TempDir dir;
+  const absl::StatusOr<Trace> trace = RecordCalls(
+      {"/bin/sh", "-c",
+       "cd " + dir.path() +
+           "; sh -c 'echo 1 >one; echo 2 >two; echo 3 >three'; echo $?; "
+           "echo 4 >four"},
+      dir.path(), {.kill_at = 3});
+  ASSERT_TRUE(trace.ok()) << trace.status();
+  EXPECT_EQ(trace->wait_status, 0);
+  EXPECT_THAT(What(*trace),
+              ElementsAre("make one", "write one +2 at 0", "make two",
+                          "mark 137", "make four", "write four +2 at 0"));
+}
+
 TEST(RecordCalls, SaysThatACallHasNoModel) {
   for (const char* call : {"mmap", "sync", "symlink", "from-outside"}) {
     const TempDir dir;

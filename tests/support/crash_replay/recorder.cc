@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -97,7 +98,9 @@ CallObserver::Wish Recorder::Judge(const SystemCall& call) {
       if (stat(PathOfFd(call.thread, call.FdArgument(0)).c_str(), &status) ==
               0 &&
           status.st_ino == marks_.st_ino && status.st_dev == marks_.st_dev) {
+        const size_t events = trace_.events.size();
         Mark(call);
+        KillIfDue(call, events);
         return Wish::kIgnore;
       }
       return JudgeContent(call, call.FdArgument(0));
@@ -164,6 +167,7 @@ void Recorder::OnStart(const SystemCall& call) {
 
 void Recorder::OnReturn(const SystemCall& call, int64_t result) {
   const auto found = before_.find(call.thread);
+  const size_t events = trace_.events.size();
   if (result >= 0) {
     const int fd = call.FdArgument(0);
     switch (call.number) {
@@ -195,6 +199,13 @@ void Recorder::OnReturn(const SystemCall& call, int64_t result) {
     }
   }
   before_.erase(found);
+  KillIfDue(call, events);
+}
+
+void Recorder::KillIfDue(const SystemCall& call, size_t events_before) const {
+  const bool is_due =
+      events_before < kill_at_ && trace_.events.size() >= kill_at_;
+  if (is_due) kill(call.thread, SIGKILL);
 }
 
 void Recorder::Mark(const SystemCall& call) {

@@ -24,7 +24,9 @@ namespace muster::test {
 class Recorder : public CallObserver {
  public:
   // `marks`: the file that the program has as its standard output.
-  explicit Recorder(const struct stat& marks) : marks_(marks) {}
+  // `kill_at`: see RecordOptions.
+  Recorder(const struct stat& marks, size_t kill_at)
+      : marks_(marks), kill_at_(kill_at) {}
 
   // The directory as it is before the program begins.
   absl::Status TakeIn(const std::string& directory) {
@@ -65,8 +67,10 @@ class Recorder : public CallObserver {
     }
   }
   void Push(TraceEvent event) { trace_.events.push_back(std::move(event)); }
+  void KillIfDue(const SystemCall& call, size_t events_before) const;
 
   const struct stat marks_;
+  const size_t kill_at_;
   Trace trace_;
   ObjectTable table_;
   absl::Status status_;
