@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "tests/support/files.h"
 
 namespace muster::test {
 namespace {
@@ -33,6 +35,15 @@ bool IsInherited(const std::string& name) {
   return name == "PATH" || name == "HOME" || name == "TMPDIR" ||
          name == "LANG" || name == "LD_LIBRARY_PATH" ||
          absl::EndsWith(name, "SAN_OPTIONS");
+}
+
+// Where agents of that number keep their spools; gone with the test program.
+// Any user may make one, as in /var/tmp.
+std::string SpoolDirectory(int number) {
+  static const TempDir root;
+  static const bool is_open = chmod(root.path().c_str(), 01777) == 0;
+  if (!is_open) Die("chmod");
+  return root.File(absl::StrCat(number));
 }
 
 std::vector<std::string> EnvironmentOf(const Command& command) {
@@ -92,8 +103,10 @@ std::ostream& operator<<(std::ostream& out, const ExitStatus& status) {
 
 Subprocess::Subprocess(Command command) : started_(absl::Now()) {
   static std::atomic<int> count{0};
-  const std::string value = absl::StrCat(getpid(), ".", ++count);
+  const int number = ++count;
+  const std::string value = absl::StrCat(getpid(), ".", number);
   command.env[kMarkName] = value;
+  command.env.emplace("MUSTER_SPOOL_DIR", SpoolDirectory(number));
   mark_ = absl::StrCat(kMarkName, "=", value);
   Start(command);
   reader_ = std::thread([this] { ReadUntilTheEnd(); });

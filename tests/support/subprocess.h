@@ -37,7 +37,9 @@ std::ostream& operator<<(std::ostream& out, const ExitStatus& status);
 struct Command {
   std::vector<std::string> argv;  // argv[0] is looked up in PATH
   // On top of PATH, HOME, TMPDIR, LD_LIBRARY_PATH, LANG and the sanitizers'
-  // options of the test; nothing else of the test's environment is passed on.
+  // options of the test, and a MUSTER_SPOOL_DIR of the command's own, since the
+  // default is one for the whole machine; nothing else of the test's
+  // environment is passed on.
   std::map<std::string, std::string> env;
   std::string cwd;  // "" for the test's own
 };

@@ -3,6 +3,10 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <map>
+#include <string>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "tests/support/files.h"
@@ -47,6 +51,17 @@ TEST(Subprocess, PassesOnNothingButWhatIsAskedFor) {
   const std::string environment = MustRun(command);
   EXPECT_NE(environment.find("WANTED=yes\n"), std::string::npos);
   EXPECT_EQ(environment.find("MUSTER_SURPRISE"), std::string::npos);
+}
+
+TEST(Subprocess, HasASpoolDirectoryOfItsOwn) {
+  const auto spool = [](std::map<std::string, std::string> env) {
+    return MustRun({.argv = {"/bin/sh", "-c", "echo $MUSTER_SPOOL_DIR"},
+                    .env = std::move(env)});
+  };
+  const std::string one = spool({});
+  EXPECT_EQ(one.find("/var/tmp/muster-spool"), std::string::npos) << one;
+  EXPECT_NE(one, spool({}));
+  EXPECT_EQ(spool({{"MUSTER_SPOOL_DIR", "/chosen"}}), "/chosen\n");
 }
 
 TEST(Subprocess, RunsInTheDirectoryAsked) {
