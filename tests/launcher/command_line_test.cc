@@ -822,7 +822,8 @@ TEST(CommandLine, ItsOtherCommandsAreSmall) {
   EXPECT_THAT(Mistakes("token x"), ElementsAre(HasSubstr("no arguments")));
   EXPECT_THAT(Mistakes("runn -- x"),
               ElementsAre("runn: no command of muster; the commands are run, "
-                          "sim, env, rsh and token; did you mean run?"));
+                          "sim, env, collect, runs, show, logs, files, get, "
+                          "rsh and token; did you mean run?"));
   EXPECT_THAT(Mistakes("--nnodes=2 run"),
               ElementsAre(StartsWith("--nnodes: a command comes first")));
   EXPECT_THAT(std::get<UsageErrors>(ParseLine("train").command).Text(),
