@@ -1,5 +1,6 @@
 #include "launcher/collect_command.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -227,8 +228,20 @@ class CollectProcess {
     timer_.async_wait([this](const std::error_code& error) {
       if (error) return;
       display_.Progress(service_->log_bytes());
+      ReturnMemory();
       Tick();
     });
+  }
+
+  // What a thousand nodes had under way is of no use while they are silent; by
+  // itself the allocator would keep it.
+  void ReturnMemory() {
+    const uint64_t bytes = service_->log_bytes();
+    if (std::exchange(bytes_, bytes) != bytes) {
+      was_busy_ = true;
+    } else if (std::exchange(was_busy_, false)) {
+      malloc_trim(0);
+    }
   }
 
   void Leave(int exit_code) {
@@ -243,6 +256,8 @@ class CollectProcess {
   asio::steady_timer timer_{loop_};
   Display display_;
   std::map<std::string, std::string> problems_;  // the last one of each run
+  uint64_t bytes_ = 0;                           // at the last tick
+  bool was_busy_ = false;
   int exit_code_ = kSuccess;
   std::unique_ptr<collector::RunStore> store_;
   std::unique_ptr<collector::CollectorService> service_;

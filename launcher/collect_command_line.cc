@@ -221,8 +221,8 @@ to be safe is on the disk. The collector can be stopped, killed and started
 again at any time: the nodes keep what is not acknowledged, come again and go on
 where they were.
 
-Each flag can be given as a variable as well: MUSTER_DIR is --dir. A flag beats a
-variable.
+Each flag can be given as a variable as well: MUSTER_DIR is --dir. A flag beats
+a variable.
 
   --dir DIR
       Where the runs are kept; made where it is missing. One collector at a
