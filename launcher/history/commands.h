@@ -55,7 +55,7 @@ struct LogsChoice {
 };
 
 absl::StatusOr<int> PrintLogs(const Surface& surface, const std::string& run_id,
-                              const LogsChoice& choice);
+                              LogsChoice choice);
 
 // `directory` is made where it is missing. `progress`: a line on standard
 // error that is written again and again.

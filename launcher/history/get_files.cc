@@ -75,7 +75,7 @@ std::string Summary(const Tally& tally, const FileSelection& selection,
       Files(tally.copied), ", ", ShownBytes(tally.bytes), ", copied to ",
       Harmless(directory),
       tally.were_there > 0
-          ? absl::StrCat("; ", Files(tally.were_there), " were there already")
+          ? absl::StrCat("; ", tally.were_there, " were there already")
           : "",
       tally.failed > 0
           ? absl::StrCat("; ", Files(tally.failed), " could not be got")

@@ -122,10 +122,27 @@ std::string Missing(const LogsChoice& choice, const std::set<LogKey>& seen) {
                       absl::StrJoin(missing, ", "));
 }
 
+// Of a run that is over, following is nothing but reading.
+absl::StatusOr<bool> IsOver(RunSource& source, const std::string& run_id) {
+  ListRunsRequest request;
+  request.set_prefix(run_id);
+  request.set_brief(true);
+  const absl::StatusOr<std::vector<RunSummary>> runs = source.ListRuns(request);
+  if (!runs.ok()) return runs.status();
+  return std::any_of(runs->begin(), runs->end(), [&](const RunSummary& run) {
+    return run.run_id() == run_id && !run.report_json().empty();
+  });
+}
+
 }  // namespace
 
 absl::StatusOr<int> PrintLogs(const Surface& surface, const std::string& run_id,
-                              const LogsChoice& choice) {
+                              LogsChoice choice) {
+  if (choice.follow) {
+    const absl::StatusOr<bool> over = IsOver(surface.source, run_id);
+    if (!over.ok()) return over.status();
+    choice.follow = !*over;
+  }
   const auto feed = surface.source.Logs(ToRequest(run_id, choice));
   if (!feed.ok()) return feed.status();
   LogPrinter printer(surface, choice);
