@@ -66,7 +66,7 @@ class Replay {
     TryAll(0);
     for (size_t i = 0; i < trace_.events.size(); ++i) {
       const TraceEvent& event = trace_.events[i];
-      if (options_.model == DiskModel::kProcessDeath) TryParts(i, event);
+      TryParts(i, event);
       Apply(i, event);
       TryAll(i + 1);
     }
@@ -97,7 +97,12 @@ class Replay {
     return tree;
   }
 
+  bool IsWanted(size_t done) const {
+    return done >= options_.first_call && done <= options_.last_call;
+  }
+
   void TryAll(size_t done) {
+    if (!IsWanted(done)) return;
     if (options_.model == DiskModel::kProcessDeath) {
       Try(Current(), done, "all that was done");
       return;
@@ -137,7 +142,10 @@ class Replay {
 
   // A write that was going on.
   void TryParts(size_t done, const TraceEvent& event) {
-    if (event.kind != Kind::kWrite) return;
+    if (options_.model != DiskModel::kProcessDeath || !IsWanted(done) ||
+        event.kind != Kind::kWrite) {
+      return;
+    }
     std::set<size_t> parts;
     const uint64_t end = event.offset + event.data.size();
     const uint64_t page = (event.offset / kPage + 1) * kPage;

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -39,6 +40,9 @@ struct CrashOptions {
   // After each call, besides those where as little or as much as can be has
   // survived.
   size_t random_states = 4;
+  // Crashes are tried only after this many calls, and not after that many.
+  size_t first_call = 0;
+  size_t last_call = std::numeric_limits<size_t>::max();
   absl::Duration deadline = absl::Seconds(5);  // of one check
 };
 

@@ -163,6 +163,17 @@ TEST(ReplayCrashes, IsNotContentWithNothing) {
   EXPECT_FALSE(Replayed({}, DiskModel::kJournaled, CheckLog).problems.empty());
 }
 
+TEST(ReplayCrashes, TriesOnlyTheCallsThatAreWanted) {
+  const Trace trace = TraceOf("journal", "good");
+  const CrashReport report = ReplayCrashes(
+      trace, {.first_call = 10, .last_call = 12}, [](const CrashState& state) {
+        const size_t lines = Lines(ReadFile(state.directory + "/log")).size();
+        return state.is_the_end || (lines >= 2 && lines <= 4) ? "" : "unwanted";
+      });
+  EXPECT_THAT(report.problems, IsEmpty()) << report;
+  EXPECT_GT(report.states, 1);
+}
+
 TEST(ReplayCrashes, TellsTheSameStatesForTheSameSeed) {
   const Trace trace = TraceOf("replace", "no-sync");
   CrashOptions options = {.seed = 7, .random_states = 20};
