@@ -39,7 +39,7 @@ class CollectorHost : public JobTest {
 class Partition : public CollectorHost {
  protected:
   // Workers that write; the collector has some of it.
-  void StartJob() {
+  void StartJob(const std::string& collect_timeout = "5m") {
     MakeHosts(3);
     runs_ = hosts_->Directory(2) + "/runs";
     StartCollector(2, runs_);
@@ -72,6 +72,7 @@ class Partition : public CollectorHost {
   }
   void ExpectAllArrived() {
     ExpectProgress();
+    ASSERT_TRUE(writers_->HaveBegunIn(OnlyRunIn(runs_), 2));
     writers_->Stop();
     ExpectAllEndWith(Code(0), kLater);
     const std::string run = OnlyRunIn(runs_);
@@ -129,7 +130,8 @@ TEST_F(Partition, ByResetsLosesNothing) {
 }
 
 TEST_F(Partition, ThatLastsLongerThanTheTimeoutEndsTheJobAndKeepsTheRest) {
-  StartJob();
+  StartJob("1s");
+  ASSERT_TRUE(writers_->HaveBegunIn(OnlyRunIn(runs_), 2));
   hosts_->Partition(2);
   writers_->Stop();
   for (int host = 0; host < 2; ++host) {

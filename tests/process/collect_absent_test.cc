@@ -104,6 +104,7 @@ TEST_F(CollectAbsent, ASecondSignalDoesNotWaitForIt) {
       StartJob("run", {{"--collect-timeout", "1h"}}, Loggen("--bytes 100k"));
   ASSERT_TRUE(Eventually([&] { return SpoolBytesIn(SpoolDir()) >= 100'000; }));
   job.Signal(SIGINT);
+  ASSERT_TRUE(job.WaitForOutput("SIGINT")) << job.Text();
   job.Signal(SIGINT);
   const ExitStatus status = job.Wait();
   EXPECT_EQ(status.kind, ExitStatus::Kind::kCode) << job.Text();

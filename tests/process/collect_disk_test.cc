@@ -115,7 +115,8 @@ TEST(CollectorDiskFailure, StopsTheCollectorBeforeItAcknowledges) {
                   .cwd = directory.Dir("job")});
   EXPECT_EQ(collector.process().Wait(kLater), Code(70))
       << collector.process().Text() << job.Text();
-  EXPECT_THAT(collector.process().Err(), HasSubstr(collector.directory()));
+  EXPECT_THAT(collector.process().Err(),
+              HasSubstr("cannot sync " + collector.directory()));
   EXPECT_EQ(job.Wait(absl::ZeroDuration()), kRunning) << job.Text();
   const uint64_t stored = LogBytesIn(collector.directory());
   ASSERT_TRUE(collector.Start());
@@ -123,6 +124,7 @@ TEST(CollectorDiskFailure, StopsTheCollectorBeforeItAcknowledges) {
       [&] { return LogBytesIn(collector.directory()) > stored + 100'000; },
       kLater))
       << job.Text();
+  ASSERT_TRUE(writers.HaveBegunIn(OnlyRunIn(collector.directory()), 4));
   writers.Stop();
   ASSERT_EQ(job.Wait(kLater), Code(0)) << job.Text();
   EXPECT_TRUE(writers.AreExactIn(OnlyRunIn(collector.directory()), 4));

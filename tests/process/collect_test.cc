@@ -31,6 +31,7 @@ class Collect : public CollectTest {
   }
   // The job ends well, and the collector has all of it.
   void ExpectAllArrived(Subprocess& job) {
+    ASSERT_TRUE(writers_.HaveBegunIn(Run(), kWorld)) << job.Text();
     writers_.Stop();
     ASSERT_EQ(EndOf(job), Code(0)) << job.Text() << collector_.process().Text();
     ASSERT_NE(Run(), "") << "not one run in " << collector_.directory();
@@ -104,20 +105,27 @@ TEST_F(Collect, OfTwoJobsAtOnceKeepsThemApart) {
   const Writers others{directory_.Dir("others"), "--rate 0.5"};
   ASSERT_TRUE(collector_.Start());
   Subprocess& first = StartWriters();
-  ASSERT_TRUE(StoresMoreThan(0)) << first.Text();
+  ASSERT_TRUE(Eventually([&] { return Run() != ""; })) << first.Text();
   const std::string first_run = Run();
   Subprocess& second = StartJob("sim", {{"--nnodes", "2"}}, others.Script());
-  ASSERT_TRUE(StoresMoreThan(LogBytesIn(collector_.directory()) + 100'000));
+  std::string second_run;
+  ASSERT_TRUE(Eventually([&] {
+    for (const std::string& run : RunsIn(collector_.directory())) {
+      if (run != first_run) second_run = run;
+    }
+    return second_run != "";
+  })) << second.Text();
+  ASSERT_TRUE(writers_.HaveBegunIn(first_run, kWorld)) << first.Text();
+  ASSERT_TRUE(others.HaveBegunIn(second_run, 2)) << second.Text();
   collector_.Kill();
   ASSERT_TRUE(collector_.Start());
   others.Stop();
   ASSERT_EQ(EndOf(second), Code(0)) << second.Text();
   writers_.Stop();
   ASSERT_EQ(EndOf(first), Code(0)) << first.Text();
-  const std::vector<std::string> runs = RunsIn(collector_.directory());
-  ASSERT_EQ(runs.size(), 2u);
+  EXPECT_EQ(RunsIn(collector_.directory()).size(), 2u);
   EXPECT_TRUE(writers_.AreExactIn(first_run, kWorld));
-  EXPECT_TRUE(others.AreExactIn(runs[0] == first_run ? runs[1] : runs[0], 2));
+  EXPECT_TRUE(others.AreExactIn(second_run, 2));
 }
 
 TEST_F(Collect, DeadProxiesAreNoConcernOfIt) {

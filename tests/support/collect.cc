@@ -185,15 +185,32 @@ Writers::Writers(std::string directory, std::string loggen_arguments)
       arguments_(std::move(loggen_arguments)) {}
 
 std::string Writers::Script() const {
+  // The shell would tell on standard error that its child was terminated.
   return absl::StrCat(
+      "exec 3>&2 2>/dev/null; ",
       Loggen(absl::StrCat("--bytes 1T --both ", arguments_)), " --report '",
-      directory_, "'/written.$RANK & writer=$!; until [ -e '", directory_,
+      directory_, "'/written.$RANK 2>&3 & writer=$!; until [ -e '", directory_,
       "/stop' ]; do sleep 0.01; done; kill -TERM $writer; wait $writer; "
       "[ -s '",
       directory_, "'/written.$RANK ]");
 }
 
 void Writers::Stop() const { WriteFile(directory_ + "/stop", ""); }
+
+bool Writers::HaveBegunIn(const std::string& run, uint32_t world) const {
+  return Eventually(
+      [&] {
+        for (uint32_t rank = 0; rank < world; ++rank) {
+          for (const int fd : {1, 2}) {
+            std::error_code error;
+            const uintmax_t size = fs::file_size(LogOf(run, rank, fd), error);
+            if (error || size == 0) return false;
+          }
+        }
+        return true;
+      },
+      kLater);
+}
 
 uint64_t Writers::WrittenBy(uint32_t rank, int fd) const {
   return ReadJson(absl::StrCat(directory_, "/written.", rank))

@@ -102,6 +102,9 @@ class Writers {
   // The worker's command, for a shell.
   std::string Script() const;
   void Stop() const;
+  // Some of both streams of each rank is there, soon. Who is told to stop
+  // before it has begun says nothing.
+  bool HaveBegunIn(const std::string& run, uint32_t world) const;
   // What a rank wrote, once it has ended; 0 when it did not say it.
   uint64_t WrittenBy(uint32_t rank, int fd) const;
   // IsExact of both streams of ranks 0 to `world` - 1.

@@ -95,10 +95,12 @@ nlohmann::json ReadJson(const std::string& path) {
 std::vector<std::string> FilesBelow(const std::string& directory) {
   std::vector<std::string> files;
   std::error_code ignored;
-  for (const auto& entry :
-       fs::recursive_directory_iterator(directory, ignored)) {
-    if (entry.is_regular_file(ignored)) {
-      files.push_back(fs::relative(entry.path(), directory).string());
+  // What goes while it is walked ends the walk, not the test.
+  for (auto entry = fs::recursive_directory_iterator(directory, ignored);
+       entry != fs::end(entry); entry.increment(ignored)) {
+    if (entry->is_regular_file(ignored)) {
+      // By name alone: the directory may be another process's, in /proc.
+      files.push_back(entry->path().lexically_relative(directory).string());
     }
   }
   std::sort(files.begin(), files.end());
