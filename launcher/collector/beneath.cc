@@ -141,6 +141,20 @@ absl::StatusOr<Fd> OpenParent(int root, absl::string_view path) {
   return directory;
 }
 
+absl::StatusOr<Fd> FindParent(int root, absl::string_view path) {
+  const std::vector<std::string> components = absl::StrSplit(path, '/');
+  Fd directory(fcntl(root, F_DUPFD_CLOEXEC, 0));
+  for (size_t i = 0; directory.is_open() && i + 1 < components.size(); ++i) {
+    directory = Fd(OpenComponent(directory.get(), components[i],
+                                 O_RDONLY | O_DIRECTORY, 0));
+  }
+  if (directory.is_open()) return directory;
+  if (errno == ENOENT) {
+    return absl::NotFoundError(absl::StrCat("there is no ", ShowPath(path)));
+  }
+  return FileError(errno, "open the directory of", path);
+}
+
 std::string LastComponent(absl::string_view path) {
   return std::string(path.substr(path.rfind('/') + 1));
 }

@@ -58,6 +58,9 @@ absl::Status CheckRelativePath(absl::string_view path);
 // mode 0755. `path` is one that CheckRelativePath accepts. Errors as FileError.
 absl::StatusOr<Fd> OpenParent(int root, absl::string_view path);
 
+// The same, but nothing is made. NotFound when a directory is missing.
+absl::StatusOr<Fd> FindParent(int root, absl::string_view path);
+
 // The last component of `path`.
 std::string LastComponent(absl::string_view path);
 

@@ -30,6 +30,8 @@ Digest& Digest::operator=(const Digest& other) {
   return *this;
 }
 
+Digest::Digest(Digest&&) noexcept = default;
+Digest& Digest::operator=(Digest&&) noexcept = default;
 Digest::~Digest() = default;
 
 void Digest::Update(absl::string_view bytes) {

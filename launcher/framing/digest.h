@@ -24,8 +24,8 @@ class Digest {
   Digest();
   Digest(const Digest& other);
   Digest& operator=(const Digest& other);
-  Digest(Digest&&) noexcept = default;
-  Digest& operator=(Digest&&) noexcept = default;
+  Digest(Digest&&) noexcept;
+  Digest& operator=(Digest&&) noexcept;
   ~Digest();
 
   void Update(absl::string_view bytes);
