@@ -115,17 +115,16 @@ absl::Status FileIntake::Dispatch(const FileUp& message) {
   }
 }
 
-absl::Status FileIntake::Begin(uint64_t transfer) {
-  if (transfer <= last_transfer_) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("transfer ", transfer, " comes after ", last_transfer_));
+absl::Status FileIntake::CheckIsNew(uint64_t transfer) {
+  if (transfers_.count(transfer) == 0 && !followed_.Has(transfer)) {
+    return absl::OkStatus();
   }
-  last_transfer_ = transfer;
-  return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("node ", node_, " begins transfer ", transfer, " twice"));
 }
 
 absl::Status FileIntake::Open(const FileOpen& open) {
-  absl::Status status = Begin(open.transfer());
+  absl::Status status = CheckIsNew(open.transfer());
   if (!status.ok()) return status;
   status = CheckNodePath(open.path());
   if (status.ok()) status = open.follow() ? followed_.Open(open)
@@ -196,11 +195,6 @@ void FileIntake::Ready(uint64_t transfer, std::unique_ptr<Part> part) {
 
 absl::Status FileIntake::Data(const FileUp& message) {
   const FileData& data = message.data();
-  if (data.transfer() > last_transfer_) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("data of transfer ", data.transfer(),
-                     ", which was never opened"));
-  }
   const auto found = transfers_.find(data.transfer());
   const bool is_followed = followed_.Has(data.transfer());
   // Sent before the sender knew that the file was refused.
@@ -319,7 +313,7 @@ absl::Status FileIntake::Publish(Transfers::iterator at,
 absl::Status FileIntake::Pack(const FilePack& pack) {
   uint64_t bytes = 0;
   for (const SmallFile& file : pack.files()) {
-    absl::Status status = Begin(file.transfer());
+    absl::Status status = CheckIsNew(file.transfer());
     if (!status.ok()) return status;
     bytes += file.data().size();
     if (bytes > kMaxData) {
@@ -375,7 +369,7 @@ absl::Status FileIntake::Small(const SmallFile& file) {
 }
 
 absl::Status FileIntake::Move(const FileMove& move) {
-  absl::Status status = Begin(move.transfer());
+  absl::Status status = CheckIsNew(move.transfer());
   if (!status.ok()) return status;
   status = CheckNodePath(move.from());
   if (status.ok()) status = CheckNodePath(move.to());

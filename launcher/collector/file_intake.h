@@ -75,7 +75,7 @@ class FileIntake {
   using Transfers = std::map<uint64_t, Transfer>;
 
   absl::Status Dispatch(const FileUp& message);
-  absl::Status Begin(uint64_t transfer);
+  absl::Status CheckIsNew(uint64_t transfer);
   absl::Status Open(const FileOpen& open);
   absl::Status OpenPart(const FileOpen& open);
   void Ready(uint64_t transfer, std::unique_ptr<Part> part);
@@ -109,7 +109,6 @@ class FileIntake {
   const uint32_t node_;
   FollowedFiles followed_;
   Transfers transfers_;
-  uint64_t last_transfer_ = 0;
   uint64_t unanswered_ = 0;
   std::optional<FileUp> hole_;  // the message that waits behind it
   std::vector<FileDown> answers_;
