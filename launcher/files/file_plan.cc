@@ -193,17 +193,4 @@ void FilePlan::Hurry(Instant now) {
   }
 }
 
-std::vector<std::string> FilePlan::Unfinished(size_t most) const {
-  std::vector<std::string> paths;
-  for (const auto& [path, order] : under_way_) {
-    if (paths.size() < most) paths.push_back(path);
-  }
-  for (const auto& [path, entry] : waiting_) {
-    if (paths.size() < most && under_way_.count(path) == 0) {
-      paths.push_back(path);
-    }
-  }
-  return paths;
-}
-
 }  // namespace muster::files

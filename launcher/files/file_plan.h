@@ -105,9 +105,6 @@ class FilePlan {
   bool IsIdle() const { return waiting_.empty() && under_way_.empty(); }
   size_t waiting() const { return waiting_.size(); }
   uint64_t waiting_bytes() const { return waiting_bytes_; }
-  // Those that wait or are under way, at most so many.
-  std::vector<std::string> Unfinished(size_t most) const;
-  size_t unfinished() const { return waiting_.size() + under_way_.size(); }
 
  private:
   struct Waiting {

@@ -508,6 +508,16 @@ void Follower::MaybeFinished() {
   callbacks_.on_finished(std::move(contents));
 }
 
+std::map<std::string, FollowedContent> Follower::Durable() const {
+  std::map<std::string, FollowedContent> contents;
+  for (const auto& [key, file] : files_) {
+    if (names_.IsGone(key)) continue;
+    contents[Remote(names_.NameOf(key))] = {.size = file->durable,
+                                            .digest = ""};
+  }
+  return contents;
+}
+
 uint64_t Follower::bytes_left() const {
   uint64_t bytes = 0;
   for (const auto& [key, file] : files_) {

@@ -71,6 +71,8 @@ class Follower {
 
   // Nobody writes any more: sends all that is there.
   void Finish();
+  // What is durable of the files with a name.
+  std::map<std::string, FollowedContent> Durable() const;
 
   uint64_t acknowledged() const { return acknowledged_; }
   uint64_t bytes_left() const;

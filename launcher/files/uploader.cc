@@ -22,6 +22,7 @@ constexpr std::chrono::milliseconds kReopenRoot{500};
 constexpr std::chrono::seconds kRescan{1};
 constexpr int kRescanFactor = 10;
 constexpr int kEntriesAtOnce = 256;
+constexpr char kNoTime[] = "there was no time left";
 
 Instant Now() { return std::chrono::steady_clock::now(); }
 
@@ -83,21 +84,29 @@ void Uploader::Rescan(const std::string& prefix) {
 void Uploader::Finish(std::map<std::string, FollowedContent> followed) {
   channel_.Post([this, followed = std::move(followed)]() mutable {
     if (finishing_) return;
-    finishing_ = true;
     followed_ = std::move(followed);
-    walks_.clear();
-    rescans_.clear();
-    result_.skipped = {};
-    result_.unsent = {};
-    plan_.Hurry(Now());
-    for (const Tree& tree : trees_) StartWalk(tree, "");
+    StartLastPass();
   });
 }
 
-void Uploader::Abandon() {
+void Uploader::Abandon(std::map<std::string, FollowedContent> followed) {
   abandoned_ = true;
   channel_.GiveUp();
-  Finish({});
+  channel_.Post([this, followed = std::move(followed)]() mutable {
+    if (finished_) return;
+    if (!finishing_) followed_ = std::move(followed);
+    StartLastPass();
+  });
+}
+
+void Uploader::StartLastPass() {
+  finishing_ = true;
+  walks_.clear();
+  rescans_.clear();
+  result_.skipped = {};
+  result_.unsent = {};
+  plan_.Hurry(Now());
+  for (const Tree& tree : trees_) StartWalk(tree, "");
 }
 
 Uploader::Progress Uploader::progress() const {
@@ -241,7 +250,13 @@ void Uploader::Found(const Tree& tree, const Walk::Entry& entry) {
   const std::string path = tree.prefix + entry.path;
   const Version version = VersionOf(entry.stat);
   if (plan_.IsKnown(path, version)) return;
-  if (abandoned_) return result_.unsent.Add(path, "there was no time left");
+  if (abandoned_) {
+    const auto followed = followed_.find(path);
+    if (followed == followed_.end() || followed->second.size != version.size) {
+      result_.unsent.Add(path, kNoTime);
+    }
+    return;
+  }
   FilePlan::Notice notice = {path, Now(), {}, version.size};
   if (!finishing_) {
     notice.due += kQuiet;
@@ -343,19 +358,6 @@ void Uploader::TakeAnswer(const UploadChannel::Answer& answer) {
 
 void Uploader::Finished() {
   finished_ = true;
-  if (abandoned_) {
-    const size_t room = FileList::kMostShown;
-    for (const std::string& path : plan_.Unfinished(room)) {
-      // The walk has listed it where it still is.
-      const auto is_this = [&](const ListedFile& file) {
-        return file.path == path;
-      };
-      if (std::none_of(result_.unsent.shown.begin(),
-                       result_.unsent.shown.end(), is_this)) {
-        result_.unsent.Add(path, "there was no time left");
-      }
-    }
-  }
   callbacks_.on_done(std::move(result_));
 }
 

@@ -89,8 +89,9 @@ class Uploader {
   // Nobody writes any more: sends what there is and was not sent. A file of
   // which this content was followed needs no sending when it is that.
   void Finish(std::map<std::string, FollowedContent> followed);
-  // Sends nothing more; after Finish or in its place. Lists what is unsent.
-  void Abandon();
+  // Sends nothing more; after Finish or in its place. Lists what is unsent:
+  // not what was followed up to its size.
+  void Abandon(std::map<std::string, FollowedContent> followed);
 
   struct Progress {
     uint64_t done = 0;   // bytes that are at the collector
@@ -124,6 +125,7 @@ class Uploader {
   void Changed(const std::string& path);
   void FlushPack();
   void TakeAnswer(const UploadChannel::Answer& answer);
+  void StartLastPass();
   void Finished();
   const Tree* TreeOf(const std::string& path) const;
   int RootOf(const Tree& tree);
