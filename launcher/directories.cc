@@ -35,6 +35,18 @@ std::string ProblemOfOutput(const std::string& path) {
   return Problem(path, W_OK);
 }
 
+// Makes the directory if it is missing; "" or what is wrong.
+std::string ProblemOfSpool(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path parent =
+      std::filesystem::path(path).parent_path();
+  if (!parent.empty()) std::filesystem::create_directories(parent, error);
+  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+    return absl::StrCat("can't be made: ", strerror(errno));
+  }
+  return Problem(path, W_OK);
+}
+
 }  // namespace
 
 std::string AbsolutePath(const std::string& path, const std::string& current) {
@@ -83,6 +95,27 @@ absl::Status PrepareDirectories(const JobSpec& spec) {
   }
   if (mistakes.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrJoin(mistakes, "; "));
+}
+
+absl::StatusOr<std::string> PrepareSpoolDirectory(
+    const std::string& spool_dir) {
+  std::vector<std::string> candidates = {spool_dir};
+  if (spool_dir.empty()) {
+    candidates.clear();
+    for (const char* base : {"/var/tmp", "/tmp", "/dev/shm"}) {
+      candidates.push_back(absl::StrCat(base, "/muster-spool-", getuid()));
+    }
+  }
+  std::string problem;
+  for (const std::string& path : candidates) {
+    const std::string why = ProblemOfSpool(path);
+    if (why.empty()) return path;
+    if (problem.empty()) {
+      problem = absl::StrCat("--spool-dir ", path, ": ", why);
+    }
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(problem, "; give a directory that can be made and written"));
 }
 
 }  // namespace muster::launcher

@@ -17,6 +17,9 @@ constexpr uint64_t kMostWindow = uint64_t{64} << 20;
 // For peers that are told that the collector leaves.
 constexpr std::chrono::seconds kPatience{1};
 
+// Files in ./logs that are open at a time.
+constexpr size_t kMostFollowed = 256;
+
 absl::Status Leaving() {
   return absl::UnavailableError("the collector is leaving");
 }
@@ -37,7 +40,18 @@ CollectorService::CollectorService(std::unique_ptr<RunStore> store,
       options_(std::move(options)),
       writer_(options_.console_fd),
       console_(options_.console,
-               [this](absl::string_view lines) { writer_.Write(lines); }) {}
+               [this](absl::string_view lines) { writer_.Write(lines); }),
+      followed_(kMostFollowed),
+      files_({.admit =
+                  [this](const Introduction& introduction) {
+                    return AdmitFiles(introduction);
+                  },
+              .on_disk_failed =
+                  [this](const absl::Status& why) {
+                    loop_.Post([this, why] {
+                      if (options_.on_fatal) options_.on_fatal(why);
+                    });
+                  }}) {}
 
 CollectorService::~CollectorService() { Shutdown(); }
 
@@ -63,6 +77,7 @@ void CollectorService::Shutdown() {
   }
   changed_.wait(lock, is_idle);
   lock.unlock();
+  files_.Shutdown();
   sync_.Join();
   loop_.Join();
 }
@@ -94,9 +109,32 @@ grpc::ServerBidiReactor<LogUp, LogDown>* CollectorService::Logs(
 
 grpc::ServerBidiReactor<FileUp, FileDown>* CollectorService::Files(
     grpc::CallbackServerContext* context) {
-  if (options_.files) return options_.files(context);
-  return new Refusal<FileUp, FileDown>(
-      absl::UnimplementedError("this collector takes no files"));
+  return files_.Files(context);
+}
+
+absl::StatusOr<std::shared_ptr<FileStore>> CollectorService::AdmitFiles(
+    const Introduction& introduction) {
+  absl::StatusOr<std::shared_ptr<Run>> run = store_->Admit(introduction);
+  if (!run.ok()) return run.status();
+  if (absl::Status problem = (*run)->problem(); !problem.ok()) return problem;
+  std::weak_ptr<FileStore>& known = file_stores_[introduction.run_id()];
+  if (std::shared_ptr<FileStore> open = known.lock()) return open;
+  auto store = FileStore::Open({.root = (*run)->root(),
+                                .shown = (*run)->path(),
+                                .quota = &(*run)->quota()},
+                               (*run)->private_directory(), followed_);
+  if (!store.ok()) return store.status();
+  // The run stays open as long as its files.
+  struct Holder {
+    std::shared_ptr<Run> run;
+    std::unique_ptr<FileStore> store;
+  };
+  auto holder = std::make_shared<Holder>(Holder{*run, *std::move(store)});
+  std::erase_if(file_stores_,
+                [](const auto& entry) { return entry.second.expired(); });
+  std::shared_ptr<FileStore> shared(holder, holder->store.get());
+  file_stores_[introduction.run_id()] = shared;
+  return shared;
 }
 
 grpc::ServerUnaryReactor* CollectorService::Record(

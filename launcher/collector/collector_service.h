@@ -20,6 +20,9 @@
 #include "absl/status/status.h"
 #include "launcher/collector/committer.h"
 #include "launcher/collector/console.h"
+#include "launcher/collector/file_cache.h"
+#include "launcher/collector/file_store.h"
+#include "launcher/collector/files_service.h"
 #include "launcher/collector/logs_stream.h"
 #include "launcher/collector/loop_thread.h"
 #include "launcher/collector/run_store.h"
@@ -35,11 +38,6 @@ struct CollectorOptions {
   std::string console_run;
   Console console = CONSOLE_ALL;
   int console_fd = STDOUT_FILENO;  // borrowed
-
-  // Collector.Files; none: UNIMPLEMENTED.
-  std::function<grpc::ServerBidiReactor<FileUp, FileDown>*(
-      grpc::CallbackServerContext*)>
-      files;
 
   // A run was made, or is taken up again by this process.
   std::function<void(const std::string& run_id, bool is_new)> on_run_begins;
@@ -62,7 +60,8 @@ struct CollectorOptions {
 // Threads: gRPC calls Logs, Files and Record on its own threads. One thread of
 // the service takes logs in: a stream has one message in memory at a time, and
 // the next one is read when that is in the page cache, so that a slow disk
-// slows the senders and costs no memory. Another one waits for the disk.
+// slows the senders and costs no memory. Another one waits for the disk. Files
+// have threads of their own (files_service.h).
 // Ownership: owns the store; must outlive the server it is registered with.
 class CollectorService final : public Collector::CallbackService,
                                private LogsHost {
@@ -128,6 +127,10 @@ class CollectorService final : public Collector::CallbackService,
   void Announce(const Run& run, bool is_new);
   void LookIfOver(const std::shared_ptr<Run>& run);
 
+  // The files thread.
+  absl::StatusOr<std::shared_ptr<FileStore>> AdmitFiles(
+      const Introduction& introduction);
+
   // The sync thread.
   absl::Status WriteRecord(const RecordUpdate& update);
 
@@ -143,6 +146,10 @@ class CollectorService final : public Collector::CallbackService,
   std::set<std::string> announced_;
   bool leaving_ = false;
 
+  // The files thread only.
+  FileCache followed_;
+  std::map<std::string, std::weak_ptr<FileStore>> file_stores_;  // by run
+
   std::mutex mutex_;
   std::condition_variable changed_;
   bool closed_ = false;  // guarded by mutex_
@@ -150,6 +157,7 @@ class CollectorService final : public Collector::CallbackService,
 
   LoopThread loop_;  // the collector's
   LoopThread sync_;
+  FilesService files_;
 };
 
 }  // namespace muster::collector

@@ -255,9 +255,10 @@ absl::Status Run::WriteDocument(RecordDocument document,
     return absl::InvalidArgumentError(absl::StrCat(
         "there is no document ", static_cast<int>(document), " of a run"));
   }
+  // Not among the parts, where what nobody knows is removed.
   const absl::Status written = ReplaceFile({.directory = root(),
                                             .name = name,
-                                            .scratch = parts_.get(),
+                                            .scratch = private_.get(),
                                             .shown = Shown(name)},
                                            content);
   if (written.ok() && document == RECORD_REPORT) has_report_ = true;

@@ -81,6 +81,7 @@ class Run {
   // the run broke. Refund is for what was charged and not kept.
   absl::Status Charge(uint64_t bytes);
   void Refund(uint64_t bytes) { quota_.Refund(bytes); }
+  Quota& quota() { return quota_; }
 
   // Ok, or why the run takes nothing more.
   absl::Status problem() const;

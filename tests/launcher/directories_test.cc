@@ -112,5 +112,30 @@ TEST(Directories, AreLookedAtAsThisUser) {
       "--output NEW=.*can't be made: Permission denied");
 }
 
+TEST(SpoolDirectory, IsMadeForTheUserAlone) {
+  const test::TempDir directory;
+  const std::string path = directory.path() + "/a/spool";
+  const auto made = PrepareSpoolDirectory(path);
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_EQ(*made, path);
+  struct stat found;
+  ASSERT_EQ(stat(path.c_str(), &found), 0);
+  EXPECT_EQ(found.st_mode & 0777, 0700u);
+  EXPECT_TRUE(PrepareSpoolDirectory(path).ok()) << "it is there now";
+}
+
+TEST(SpoolDirectory, ThatCannotBeIsNamedWithItsFlag) {
+  const test::TempDir directory;
+  const std::string path = directory.path() + "/file";
+  test::WriteFile(path, "");
+  EXPECT_EQ(std::string(PrepareSpoolDirectory(path).status().message()),
+            "--spool-dir " + path +
+                ": Not a directory; give a directory that can be made and "
+                "written");
+  EXPECT_THAT(
+      std::string(PrepareSpoolDirectory("/proc/none/x").status().message()),
+      HasSubstr("--spool-dir /proc/none/x: can't be made"));
+}
+
 }  // namespace
 }  // namespace muster::launcher
