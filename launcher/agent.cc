@@ -286,6 +286,8 @@ void Agent::GotReport(const Report& report) {
   if (workers_->active()) {
     StopWorkers(milliseconds(spec_.stop_grace_ms()));
     if (workers_->ended()) workers_->Finish();
+  } else if (phase_ == Phase::kDraining && !output_done_) {
+    HurryOutput();
   } else {
     Leave();
   }

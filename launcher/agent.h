@@ -13,6 +13,7 @@
 #include "asio/steady_timer.hpp"
 #include "env/frameworks/placement.h"
 #include "env/frameworks/variables.h"
+#include "launcher/agent_credentials.h"
 #include "launcher/host.h"
 #include "launcher/job_temp.h"
 #include "launcher/mpi/node_service.h"
@@ -23,7 +24,6 @@
 #include "launcher/run_id.h"
 #include "launcher/task_ports.h"
 #include "launcher/worker_group.h"
-#include "rendezvous/credentials.h"
 #include "rendezvous/hosting.h"
 #include "rendezvous/joiner.h"
 #include "rendezvous/liveness.h"
@@ -32,11 +32,6 @@
 #include "rendezvous/session.h"
 
 namespace muster::launcher {
-
-struct AgentCredentials {
-  rendezvous::Credentials session;    // to the coordinator, and its server's
-  rendezvous::Credentials collector;  // to the collector of --collector
-};
 
 // Job: `muster run` on one node. One loop owns all of it: gRPC's threads, the
 // keeper, timers and signals only bring events.
@@ -83,8 +78,11 @@ class Agent {
   void LocateCollector(std::function<void()> next);
   // Null with --collector none.
   std::shared_ptr<grpc::Channel> CollectorChannel() const;
-  void MakeOutput();
-  void OutputDone(const Receipt& receipt, const std::string& problem);
+  // Errors: as NodeOutput::Open.
+  absl::Status MakeOutput();
+  void CloseOutput();
+  void HurryOutput();
+  void OutputDone(const NodeOutputResult& result);
 
   // Locating and joining: agent_join.cc.
   void Locate();
@@ -177,6 +175,7 @@ class Agent {
   std::unique_ptr<TaskPorts> task_ports_;
   std::unique_ptr<rendezvous::PortProof> proof_;
   std::unique_ptr<NodeOutput> output_;
+  bool output_done_ = false;
   std::optional<JobTemp> job_temp_;
   std::string init_file_;  // this node's to remove; "" for none
   std::optional<Report> report_;

@@ -18,7 +18,15 @@
 namespace muster::launcher {
 
 void Agent::LookAtDirectories() {
-  const absl::Status usable = PrepareDirectories(spec_);
+  absl::Status usable = PrepareDirectories(spec_);
+  if (usable.ok() && spec_.collect()) {
+    absl::StatusOr<std::string> spool = PrepareSpoolDirectory(
+        spec_.spool_dir().empty()
+            ? ""
+            : AbsolutePath(spec_.spool_dir(), std::filesystem::current_path()));
+    usable = spool.status();
+    if (spool.ok()) spec_.set_spool_dir(*std::move(spool));
+  }
   if (!usable.ok()) {
     node_->problem = std::string(usable.message());
     node_->problem_exit_code = kUsage;

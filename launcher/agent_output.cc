@@ -7,6 +7,7 @@
 
 #include "launcher/agent.h"
 #include "launcher/endpoint.h"
+#include "launcher/log.h"
 #include "rendezvous/transport.h"
 
 namespace muster::launcher {
@@ -45,7 +46,7 @@ std::shared_ptr<grpc::Channel> Agent::CollectorChannel() const {
                           credentials_.session, ChannelUse::kBulk);
 }
 
-void Agent::MakeOutput() {
+absl::Status Agent::MakeOutput() {
   Introduction introduction;
   introduction.set_run_id(assignment_.run_id());
   introduction.set_node_rank(assignment_.node_rank());
@@ -56,20 +57,34 @@ void Agent::MakeOutput() {
   introduction.set_key(assignment_.collector_key());
   introduction.set_incarnation(incarnation_);
   output_ = std::make_unique<NodeOutput>(
-      loop_, spec_, CollectorChannel(), introduction,
+      loop_, spec_, CollectorChannel(),
       NodeOutputCallbacks{
           .on_pause = [this](bool paused) { workers_->PauseOutput(paused); },
           .on_done =
-              [this](const Receipt& receipt, const std::string& problem) {
-                OutputDone(receipt, problem);
-              }});
+              [this](const NodeOutputResult& result) { OutputDone(result); }});
+  return output_->Open(introduction);
 }
 
-void Agent::OutputDone(const Receipt& receipt, const std::string& problem) {
-  if (!problem.empty()) FailNode(problem);
+void Agent::CloseOutput() {
+  output_->Close();
+  if (report_) HurryOutput();
+}
+
+// The coordinator is gone, and the collector with it unless that is elsewhere.
+void Agent::HurryOutput() {
+  if (output_ && spec_.collector_host().empty()) output_->Hurry();
+}
+
+void Agent::OutputDone(const NodeOutputResult& result) {
+  output_done_ = true;
+  if (report_) {
+    if (!result.problem.empty()) spdlog::error("{}", result.problem);
+    return Leave();
+  }
+  if (!result.problem.empty()) FailNode(result.problem);
   AgentMessage message;
-  message.mutable_drained()->set_log_bytes(receipt.log_bytes());
-  message.mutable_drained()->set_output_bytes(receipt.output_bytes());
+  message.mutable_drained()->set_log_bytes(result.log_bytes);
+  message.mutable_drained()->set_output_bytes(result.output_bytes);
   SendToCoordinator(std::move(message));
 }
 

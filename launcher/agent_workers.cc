@@ -91,8 +91,10 @@ void Agent::MakeWorkers(process::KeeperHandle keeper) {
               [this](uint32_t rank, bool is_stderr, absl::string_view bytes) {
                 output_->Append(rank, is_stderr, bytes);
               },
-          .on_output_end = [this](uint32_t rank, bool is_stderr,
-                                  StreamEnd) { output_->End(rank, is_stderr); },
+          .on_output_end =
+              [this](uint32_t rank, bool is_stderr, StreamEnd how) {
+                output_->End(rank, is_stderr, how);
+              },
           .on_ended = [this] { WorkersEnded(); },
           .on_gone =
               [this](const std::vector<process::Killed>& killed) {
@@ -115,7 +117,12 @@ void Agent::StartWorkers() {
                          : absl::StrCat("backend ", BackendOf(spec_, *node_))));
   interface_ = env::InterfaceOf(OwnAddress()).value_or("");
 
-  MakeOutput();
+  if (absl::Status made = MakeOutput(); !made.ok()) {
+    output_.reset();
+    FailNode(std::string(made.message()));
+    WorkersGone({});
+    return;
+  }
   MakeFiles(assignment);
   // With mpirun too: what can't be planned is found before anything starts.
   absl::StatusOr<std::vector<WorkerPlan>> plans =
@@ -193,10 +200,10 @@ void Agent::WorkersGone(const std::vector<process::Killed>& killed) {
                                "system hangs");
   }
   phase_ = Phase::kDraining;
-  if (report_) {
-    Leave();
+  if (output_) {
+    CloseOutput();
   } else {
-    output_->Close();
+    OutputDone({});
   }
 }
 

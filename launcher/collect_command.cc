@@ -22,6 +22,7 @@
 #include "asio/steady_timer.hpp"
 #include "launcher/collector/collector_service.h"
 #include "launcher/exit_codes.h"
+#include "launcher/history/history_service.h"
 #include "launcher/port_owner.h"
 #include "launcher/size.h"
 #include "launcher/text.h"
@@ -102,6 +103,7 @@ class CollectProcess {
     loop_.run();
     service_->Shutdown();
     server_->Shutdown(std::chrono::system_clock::now());
+    history_->Shutdown();
     return exit_code_;
   }
 
@@ -132,9 +134,10 @@ class CollectProcess {
     }
     service_ = std::make_unique<collector::CollectorService>(std::move(store_),
                                                              Options());
-    // What else the server offers is added here: the files' streams are an
-    // option of the service, the history a service of its own.
-    const std::vector<grpc::Service*> services = {service_.get()};
+    history_ = std::make_unique<history::HistoryService>(
+        history::HistoryOptions{.run_dir = command_.directory});
+    const std::vector<grpc::Service*> services = {service_.get(),
+                                                  history_.get()};
     const std::string& address = addresses->front();
     auto listening = rendezvous::Listen(
         address, static_cast<int>(command_.port), credentials_, services);
@@ -261,6 +264,7 @@ class CollectProcess {
   int exit_code_ = kSuccess;
   std::unique_ptr<collector::RunStore> store_;
   std::unique_ptr<collector::CollectorService> service_;
+  std::unique_ptr<history::HistoryService> history_;
   std::unique_ptr<grpc::Server> server_;
 };
 

@@ -7,66 +7,83 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "launcher/local_record.h"
+#include "asio/post.hpp"
+#include "launcher/collector/node_key.h"
+#include "launcher/endpoint.h"
+#include "launcher/history/remote_source.h"
+#include "launcher/log.h"
 #include "launcher/run_id.h"
 #include "rendezvous/transport.h"
 
 namespace muster::launcher {
+namespace {
+
+using std::chrono::milliseconds;
+
+// The collector has them; they are on their way back.
+constexpr milliseconds kLastLines{5'000};
+
+std::string RunIdOf(const JobSpec& spec) {
+  if (!spec.run_id().empty()) return spec.run_id();
+  const std::string& job = spec.agreement().job_id();
+  return MakeRunId(job.empty() ? "run" : job);
+}
+
+std::string KeyOf(const std::string& run_key, const Assignment& assignment,
+                  uint32_t workers) {
+  return collector::NodeKey(run_key, {.node_rank = assignment.node_rank(),
+                                      .attempt = assignment.attempt(),
+                                      .first_rank = assignment.first_rank(),
+                                      .workers = workers,
+                                      .world_size = assignment.world_size()});
+}
+
+}  // namespace
+
+Host::Host(asio::io_context& loop, const JobSpec& spec)
+    : loop_(loop),
+      spec_(spec),
+      run_id_(RunIdOf(spec)),
+      run_key_(collector::MakeRunKey()),
+      directory_(absl::StrCat(spec.run_dir(), "/", run_id_)) {}
 
 absl::StatusOr<std::unique_ptr<Host>> Host::Start(
     asio::io_context& loop, const JobSpec& spec,
-    const rendezvous::Credentials& credentials,
+    const AgentCredentials& credentials,
     const rendezvous::HostingAnswer& hosting, std::function<void()> on_idle) {
-  std::unique_ptr<Host> host(new Host);
-  const std::string& job = spec.agreement().job_id();
-  const std::string run_id = !spec.run_id().empty() ? spec.run_id()
-                             : job.empty()          ? MakeRunId("run")
-                                                    : MakeRunId(job);
-  host->MakeCoordinator(loop, spec, run_id, std::move(on_idle));
-
-  if (spec.collect()) {
-    auto created = collector::RunDirectory::Create(spec.run_dir(), run_id);
-    if (!created.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--run-dir ", spec.run_dir(),
-                       " can't be used: ", created.status().message()));
-    }
-    host->directory_ = *std::move(created);
-    host->collector_ = std::make_unique<collector::DeliverService>(
-        host->directory_,
-        collector::DeliverOptions{.console = spec.console()});
+  std::unique_ptr<Host> host(new Host(loop, spec));
+  host->MakeCoordinator(std::move(on_idle));
+  if (host->collects_here()) {
+    if (absl::Status made = host->MakeCollector(); !made.ok()) return made;
   }
-  if (absl::Status status = host->Serve(spec, credentials, hosting);
+  if (absl::Status status = host->Serve(credentials.session, hosting);
       !status.ok()) {
-    // Who finds the port taken leaves no run behind.
-    std::error_code ignored;
-    if (host->directory_) {
-      std::filesystem::remove_all(host->directory_->path(), ignored);
+    if (host->collector_) {
+      // Who finds the port taken leaves no run behind.
+      host->collector_.reset();
+      std::error_code ignored;
+      std::filesystem::remove_all(host->directory_, ignored);
     }
     return status;
   }
-  if (host->directory_) {
-    host->sink_ = std::make_unique<LocalRecord>(
-        [directory = host->directory_](const RecordUpdate& update) {
-          return directory->Record(update);
-        });
-    host->record_ = std::make_unique<RunRecord>(*host->sink_, spec, run_id);
-  }
+  if (spec.collect()) host->MakeRecord(credentials.collector);
   return host;
 }
 
-void Host::MakeCoordinator(asio::io_context& loop, const JobSpec& spec,
-                           const std::string& run_id,
-                           std::function<void()> on_idle) {
-  using std::chrono::milliseconds;
+void Host::MakeCoordinator(std::function<void()> on_idle) {
   coordinator_ = std::make_unique<rendezvous::Coordinator>(
-      loop,
+      loop_,
       rendezvous::CoordinatorOptions{
-          .roster = {.run_id = run_id,
-                     .agreement = spec.agreement(),
-                     .our_host = spec.host_name(),
-                     .join_timeout = milliseconds(spec.join_timeout_ms())},
-          .node_timeout = milliseconds(spec.node_timeout_ms())},
+          .roster = {.run_id = run_id_,
+                     .agreement = spec_.agreement(),
+                     .our_host = spec_.host_name(),
+                     .join_timeout = milliseconds(spec_.join_timeout_ms()),
+                     .collector_key =
+                         [key = run_key_](const Assignment& assignment,
+                                          uint32_t workers) {
+                           return KeyOf(key, assignment, workers);
+                         }},
+          .node_timeout = milliseconds(spec_.node_timeout_ms())},
       rendezvous::CoordinatorCallbacks{
           .on_sealed =
               [this](const std::vector<rendezvous::Member>& members) {
@@ -83,11 +100,46 @@ void Host::MakeCoordinator(asio::io_context& loop, const JobSpec& spec,
           .on_idle = std::move(on_idle)});
 }
 
-absl::Status Host::Serve(const JobSpec& spec,
-                         const rendezvous::Credentials& credentials,
+absl::Status Host::MakeCollector() {
+  const auto unusable = [this](const absl::Status& why) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--run-dir ", spec_.run_dir(), " can't be used: ", why.message()));
+  };
+  auto store = collector::RunStore::Open({.directory = spec_.run_dir()});
+  if (!store.ok()) return unusable(store.status());
+  if (auto run = (*store)->OpenOrCreate(run_id_, run_key_); !run.ok()) {
+    return unusable(run.status());
+  }
+  // They come from the collector's thread.
+  const auto warn = [this](const std::string& text) {
+    asio::post(loop_, [text] { spdlog::warn("{}", text); });
+  };
+  collector_ = std::make_unique<collector::CollectorService>(
+      *std::move(store),
+      collector::CollectorOptions{
+          .console_run = run_id_,
+          .console = spec_.console(),
+          .on_problem =
+              [warn](const std::string&, const absl::Status& why) {
+                warn(absl::StrCat("collector: ", why.message()));
+              },
+          .on_fatal =
+              [warn](const absl::Status& why) {
+                warn(absl::StrCat("collector: ", why.message(),
+                                  "; nothing more of this run is kept"));
+              }});
+  history_ = std::make_unique<history::HistoryService>(
+      history::HistoryOptions{.run_dir = spec_.run_dir(), .only_run = run_id_});
+  return absl::OkStatus();
+}
+
+absl::Status Host::Serve(const rendezvous::Credentials& credentials,
                          const rendezvous::HostingAnswer& hosting) {
   std::vector<grpc::Service*> services = {coordinator_.get()};
-  if (collector_) services.push_back(collector_.get());
+  if (collector_) {
+    services.push_back(collector_.get());
+    services.push_back(history_.get());
+  }
   if (hosting.hosting == rendezvous::Hosting::kInProcess) {
     grpc::ServerBuilder builder;
     rendezvous::Configure(builder);
@@ -99,19 +151,54 @@ absl::Status Host::Serve(const JobSpec& spec,
   rejections_ = std::make_unique<rendezvous::RejectionWatch>(
       [this](const std::string& reason) { coordinator_->Rejected(reason); });
   auto listening = rendezvous::Listen(hosting.bind_address,
-                                      static_cast<int>(spec.endpoint_port()),
+                                      static_cast<int>(spec_.endpoint_port()),
                                       credentials, services);
   if (!listening.ok()) return listening.status();
   server_ = std::move(listening->server);
   return absl::OkStatus();
 }
 
+void Host::MakeRecord(const rendezvous::Credentials& to_collector) {
+  sender_ = std::make_unique<RecordSender>(
+      collects_here() ? Channel() : DialCollector(to_collector), run_id_,
+      run_key_);
+  record_ = std::make_unique<RunRecord>(*sender_, spec_, run_id_);
+  if (collects_here() || spec_.console() == CONSOLE_NONE) return;
+  console_ = std::make_unique<RemoteConsole>(
+      history::MakeRemoteRuns(
+          DialCollector(to_collector),
+          {.where =
+               FormatEndpoint({spec_.collector_host(), spec_.collector_port()}),
+           .on_notice =
+               [](const std::string& line) { spdlog::info("{}", line); }}),
+      run_id_, spec_.console());
+}
+
+std::shared_ptr<grpc::Channel> Host::DialCollector(
+    const rendezvous::Credentials& to_collector) const {
+  return rendezvous::Dial(spec_.collector_host(),
+                          static_cast<int>(spec_.collector_port()),
+                          to_collector, rendezvous::ChannelUse::kBulk);
+}
+
 Host::~Host() { Shutdown(); }
 
 void Host::Shutdown() {
   rejections_.reset();
+  if (sender_) {
+    const std::string problem =
+        sender_->Close(milliseconds(spec_.collect_timeout_ms()));
+    if (!problem.empty()) {
+      spdlog::warn("the record of this run is incomplete: {}", problem);
+    }
+  }
+  if (console_) {
+    console_->Finish(
+        std::min(kLastLines, milliseconds(spec_.collect_timeout_ms())));
+  }
   if (server_) server_->Shutdown(std::chrono::system_clock::now());
   if (collector_) collector_->Shutdown();
+  if (history_) history_->Shutdown();
 }
 
 std::shared_ptr<grpc::Channel> Host::Channel() const {
@@ -120,11 +207,12 @@ std::shared_ptr<grpc::Channel> Host::Channel() const {
 }
 
 ReportPaths Host::Paths(const Report& report) const {
+  if (!spec_.collect()) return {};
+  if (!collects_here()) return PathsElsewhere(report);
   ReportPaths paths;
-  if (!record_) return paths;
   // A job that never started has neither logs nor outputs.
   const auto existing = [this](const char* name) {
-    const std::string path = absl::StrCat(directory_->path(), "/", name);
+    const std::string path = absl::StrCat(directory_, "/", name);
     return std::filesystem::exists(path) ? path : std::string();
   };
   paths.logs = existing("logs");
@@ -136,6 +224,25 @@ ReportPaths Host::Paths(const Report& report) const {
     paths.first_cause_stderr =
         absl::StrFormat("%s/%0*d.stderr", paths.logs, static_cast<int>(width),
                         report.first_cause().rank());
+  }
+  return paths;
+}
+
+// Commands that show what a path would.
+ReportPaths Host::PathsElsewhere(const Report& report) const {
+  const std::string from =
+      FormatEndpoint({spec_.collector_host(), spec_.collector_port()});
+  const auto command = [&](const std::string& words) {
+    return absl::StrCat("muster ", words, " --from ", from);
+  };
+  ReportPaths paths;
+  paths.report = command(absl::StrCat("show ", run_id_));
+  if (report.world_size() == 0) return paths;
+  paths.logs = command(absl::StrCat("logs ", run_id_));
+  paths.outputs = command(absl::StrCat("files ", run_id_));
+  if (report.first_cause().has_rank()) {
+    paths.first_cause_stderr = command(absl::StrCat(
+        "logs ", run_id_, " --stderr --rank ", report.first_cause().rank()));
   }
   return paths;
 }

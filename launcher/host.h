@@ -11,7 +11,11 @@
 #include "asio/io_context.hpp"
 #include "grpcpp/channel.h"
 #include "grpcpp/server.h"
-#include "launcher/collector/deliver_service.h"
+#include "launcher/agent_credentials.h"
+#include "launcher/collector/collector_service.h"
+#include "launcher/history/history_service.h"
+#include "launcher/record_sender.h"
+#include "launcher/remote_console.h"
 #include "launcher/report_text.h"
 #include "launcher/run_record.h"
 #include "rendezvous/coordinator.h"
@@ -21,9 +25,10 @@
 
 namespace muster::launcher {
 
-// Job: the coordinator, the collector and the run directory, behind one
-// server. One node opens no port: its agent speaks to it inside the process,
-// as the hosting node's agent does in every job.
+// Job: the coordinator, behind one server with the collector, unless that is
+// elsewhere or none; and the record of the run. One node opens no port: its
+// agent speaks to it inside the process, as the hosting node's agent does in
+// every job.
 // Life cycle: Start, serve until on_idle, destroy (which ends the server).
 // Threads: the loop's only.
 // Ownership: the loop must outlive this.
@@ -34,11 +39,12 @@ class Host {
   // InvalidArgument, naming it, when --run-dir can't be written.
   static absl::StatusOr<std::unique_ptr<Host>> Start(
       asio::io_context& loop, const JobSpec& spec,
-      const rendezvous::Credentials& credentials,
+      const AgentCredentials& credentials,
       const rendezvous::HostingAnswer& hosting, std::function<void()> on_idle);
   ~Host();
 
-  // Ends the server; all that was written is in its files then.
+  // Waits until the record is with the collector, --collect-timeout at most,
+  // and ends the server; all that was written is in its files then.
   void Shutdown();
 
   // A channel to this very process.
@@ -48,20 +54,32 @@ class Host {
   ReportPaths Paths(const Report& report) const;
 
  private:
-  Host() = default;
-  void MakeCoordinator(asio::io_context& loop, const JobSpec& spec,
-                       const std::string& run_id,
-                       std::function<void()> on_idle);
-  absl::Status Serve(const JobSpec& spec,
-                     const rendezvous::Credentials& credentials,
+  Host(asio::io_context& loop, const JobSpec& spec);
+  bool collects_here() const {
+    return spec_.collect() && spec_.collector_host().empty();
+  }
+  void MakeCoordinator(std::function<void()> on_idle);
+  absl::Status MakeCollector();
+  absl::Status Serve(const rendezvous::Credentials& credentials,
                      const rendezvous::HostingAnswer& hosting);
+  void MakeRecord(const rendezvous::Credentials& to_collector);
+  std::shared_ptr<grpc::Channel> DialCollector(
+      const rendezvous::Credentials& to_collector) const;
+  ReportPaths PathsElsewhere(const Report& report) const;
 
-  // Destroyed from the last to the first.
-  // The first four are null with --collector none.
-  std::shared_ptr<collector::RunDirectory> directory_;
-  std::unique_ptr<RecordSink> sink_;
+  asio::io_context& loop_;
+  const JobSpec spec_;
+  const std::string run_id_;
+  const std::string run_key_;
+  const std::string directory_;  // of the run, where it is collected here
+
+  // Destroyed from the last to the first. The first two are null with
+  // --collector none; then come those of a collector elsewhere, and here.
   std::unique_ptr<RunRecord> record_;
-  std::unique_ptr<collector::DeliverService> collector_;
+  std::unique_ptr<RecordSender> sender_;
+  std::unique_ptr<RemoteConsole> console_;
+  std::unique_ptr<collector::CollectorService> collector_;
+  std::unique_ptr<history::HistoryService> history_;
   std::unique_ptr<rendezvous::Coordinator> coordinator_;
   std::unique_ptr<rendezvous::RejectionWatch> rejections_;
   std::unique_ptr<grpc::Server> server_;

@@ -6,114 +6,206 @@
 
 #include "absl/strings/str_cat.h"
 #include "asio/post.hpp"
+#include "launcher/endpoint.h"
 #include "launcher/log.h"
+#include "launcher/size.h"
+#include "launcher/text.h"
 
 namespace muster::launcher {
+namespace {
 
-NodeOutput::NodeOutput(asio::io_context& loop, const JobSpec& spec,
-                       const std::shared_ptr<grpc::Channel>& channel,
-                       const Introduction& introduction,
-                       NodeOutputCallbacks callbacks)
-    : loop_(loop), callbacks_(std::move(callbacks)), writer_(STDOUT_FILENO) {
-  if (!channel) {
-    console_.emplace(spec.console(),
-                     [this](absl::string_view lines) { writer_.Write(lines); });
-    return;
+using std::chrono::milliseconds;
+
+// How often it is looked whether anything has moved.
+constexpr milliseconds kLook{200};
+
+void Tell(const char* what, const files::FileList& list) {
+  for (const files::ListedFile& file : list.shown) {
+    spdlog::warn("{} {}: {}", Printable(file.path), what, file.reason);
   }
-  // A last-in-first-out list: outputs go first, so that they are safe when
-  // somebody is in a hurry.
-  trees_ = {{spec.log_dir(), "logs/"}, {spec.output_dir(), "outputs/"}};
-  delivery_ = std::make_unique<streams::Delivery>(
-      loop_, channel, introduction,
-      streams::Delivery::Callbacks{
-          .on_writable =
-              [this] {
-                callbacks_.on_pause(false);
-                if (sweep_) sweep_->Resume();
-              },
-          .on_receipt = [this](const Receipt& receipt) { Done(receipt, ""); },
-          .on_failed =
-              [this](const grpc::Status& status) {
-                callbacks_.on_pause(false);
-                Done({}, absl::StrCat("the collector did not take the output "
-                                      "of this node: ",
-                                      status.error_message()));
-              }});
-  TeeLog([this](const std::string& line) { delivery_->AppendAgentLog(line); });
+  if (list.count > list.shown.size()) {
+    spdlog::warn("{} more files: {}", list.count - list.shown.size(), what);
+  }
 }
 
+streams::StreamId IdOf(uint32_t rank, bool is_stderr) {
+  return {is_stderr ? STREAM_STDERR : STREAM_STDOUT, rank};
+}
+
+}  // namespace
+
+NodeOutput::NodeOutput(asio::io_context& loop, const JobSpec& spec,
+                       std::shared_ptr<grpc::Channel> channel,
+                       NodeOutputCallbacks callbacks)
+    : loop_(loop),
+      spec_(spec),
+      channel_(std::move(channel)),
+      callbacks_(std::move(callbacks)),
+      writer_(STDOUT_FILENO),
+      watch_(loop) {}
+
 NodeOutput::~NodeOutput() { TeeLog({}); }
+
+absl::Status NodeOutput::Open(const Introduction& introduction) {
+  if (!channel_) {
+    console_.emplace(spec_.console(),
+                     [this](absl::string_view lines) { writer_.Write(lines); });
+    return absl::OkStatus();
+  }
+  streams::OutflowOptions options{
+      .spool = {.base = spec_.spool_dir(),
+                .bound = spec_.spool_bytes(),
+                .full = spec_.spool_blocks() ? streams::SpoolFull::kBlock
+                                             : streams::SpoolFull::kDrop},
+      .introduction = introduction,
+      .host_name = spec_.host_name()};
+  if (!spec_.collector_host().empty()) {
+    options.collector =
+        FormatEndpoint({spec_.collector_host(), spec_.collector_port()});
+  }
+  auto outflow = streams::Outflow::Open(
+      loop_, options, channel_,
+      {.on_pause = callbacks_.on_pause,
+       .on_notice = [](const std::string& line) { spdlog::warn("{}", line); },
+       .on_done =
+           [this](const streams::OutflowResult& result) {
+             StreamsDone(result);
+           }});
+  if (!outflow.ok()) return outflow.status();
+  outflow_ = *std::move(outflow);
+  files_ = std::make_unique<files::NodeFiles>(
+      files::NodeFiles::Options{.log_dir = spec_.log_dir(),
+                                .output_dir = spec_.output_dir(),
+                                .channel = channel_,
+                                .introduction = introduction},
+      files::NodeFiles::Callbacks{
+          .on_done =
+              [this](files::NodeFilesResult result) {
+                OnLoop(
+                    [this, result = std::move(result)] { FilesDone(result); });
+              },
+          .on_notice =
+              [](const std::string& line) { spdlog::warn("{}", line); }});
+  files_->Start();
+  // Some lines come from other threads.
+  TeeLog([this](const std::string& line) {
+    if (loop_.get_executor().running_in_this_thread()) {
+      outflow_->AppendAgentLog(line);
+    } else {
+      OnLoop([this, line] {
+        if (!streams_closed_) outflow_->AppendAgentLog(line);
+      });
+    }
+  });
+  return absl::OkStatus();
+}
 
 void NodeOutput::Append(uint32_t rank, bool is_stderr,
                         absl::string_view bytes) {
   if (console_) {
     console_->Write(rank, is_stderr, bytes);
-    return;
+  } else {
+    outflow_->Append(IdOf(rank, is_stderr), bytes);
   }
-  delivery_->AppendLog(rank, is_stderr, bytes);
-  if (delivery_->Full()) callbacks_.on_pause(true);
 }
 
-void NodeOutput::End(uint32_t rank, bool is_stderr) {
+void NodeOutput::End(uint32_t rank, bool is_stderr, StreamEnd how) {
   if (console_) {
     console_->End(rank, is_stderr);
   } else {
-    delivery_->EndLog(rank, is_stderr);
+    outflow_->End(IdOf(rank, is_stderr), how);
   }
+}
+
+template <typename Function>
+void NodeOutput::OnLoop(Function function) {
+  asio::post(loop_, [alive = std::weak_ptr<bool>(alive_),
+                     function = std::move(function)]() mutable {
+    if (!alive.expired()) function();
+  });
 }
 
 void NodeOutput::Close() {
-  if (console_ || done_) {
-    asio::post(loop_, [this] { callbacks_.on_done({}, problem_); });
+  if (console_) {
+    OnLoop([this] { callbacks_.on_done({}); });
     return;
   }
-  SweepNext();
+  closed_ = true;
+  if (files_done_) {
+    CloseStreams();
+  } else {
+    files_->Finish();
+  }
+  moved_at_ = std::chrono::steady_clock::now();
+  Watch();
+}
+
+uint64_t NodeOutput::Moved() const {
+  return outflow_->progress().acknowledged_bytes + files_->progress().done;
+}
+
+void NodeOutput::Watch() {
+  const auto now = std::chrono::steady_clock::now();
+  const uint64_t moved = Moved();
+  if (moved != moved_) {
+    moved_ = moved;
+    moved_at_ = now;
+  }
+  if (now - moved_at_ >= milliseconds(spec_.collect_timeout_ms())) {
+    return Hurry();
+  }
+  watch_.expires_after(kLook);
+  watch_.async_wait([this](asio::error_code error) {
+    if (!error) Watch();
+  });
 }
 
 void NodeOutput::Hurry() {
-  if (!sweep_) return;
-  trees_.clear();
-  sweep_.reset();
-  spdlog::warn("told to hurry: not all files were sent");
-  SweepNext();
+  if (!closed_ || hurried_) return;
+  hurried_ = true;
+  files_->Abandon();
+  if (streams_closed_) outflow_->Abandon();
 }
 
-void NodeOutput::SweepNext() {
-  if (trees_.empty()) {
-    sweep_.reset();
-    TeeLog({});
-    delivery_->Finish();
-    return;
+void NodeOutput::FilesDone(const files::NodeFilesResult& result) {
+  if (result.files > 0) {
+    spdlog::info("{} sent: {}", Count(result.files, "file"),
+                 ShortSize(result.bytes));
   }
-  streams::Sweep::Tree tree = std::move(trees_.back());
-  trees_.pop_back();
-  const std::string name = tree.directory;
-  sweep_ = std::make_unique<streams::Sweep>(
-      loop_, *delivery_, std::move(tree),
-      [this, name](const streams::SweepResult& result) {
-        if (result.files > 0) {
-          spdlog::info("{}: {} files, {} bytes sent", name, result.files,
-                       result.bytes);
-        }
-        for (const streams::SkippedFile& file : result.skipped) {
-          spdlog::warn("{}: {} was not sent: {}", name, file.path, file.reason);
-        }
-        if (result.skipped_count > result.skipped.size()) {
-          spdlog::warn("{}: {} files were not sent in all", name,
-                       result.skipped_count);
-        }
-        if (!done_) SweepNext();
-      });
+  Tell("was not sent", result.skipped);
+  Tell("did not reach the collector", result.unsent);
+  result_.log_bytes = result.held.log_bytes();
+  result_.output_bytes = result.held.output_bytes();
+  if (!result.IsComplete()) {
+    result_.problem = absl::StrCat(
+        result.unsent.count, " files of this node did not reach the collector",
+        result.problem.empty() ? "" : ": ", result.problem,
+        "; they are listed in its log and still in ", spec_.output_dir(),
+        " and ", spec_.log_dir());
+  }
+  files_done_ = true;
+  if (closed_) CloseStreams();
 }
 
-void NodeOutput::Done(const Receipt& receipt, const std::string& problem) {
-  const bool closing = trees_.empty() || sweep_;
-  done_ = true;
-  problem_ = problem;
-  sweep_.reset();
+// The agent's own log comes last, with what was said of the files.
+void NodeOutput::CloseStreams() {
   TeeLog({});
-  // A delivery that broke while workers run is told when they are gone.
-  if (closing) callbacks_.on_done(receipt, problem);
+  streams_closed_ = true;
+  if (hurried_) {
+    outflow_->Abandon();
+  } else {
+    outflow_->Finish();
+  }
+}
+
+void NodeOutput::StreamsDone(const streams::OutflowResult& result) {
+  watch_.cancel();
+  if (result.done) result_.log_bytes += result.done->stored_bytes();
+  if (!result.problem.empty()) {
+    result_.problem = absl::StrCat(
+        result_.problem, result_.problem.empty() ? "" : "; ", result.problem);
+  }
+  callbacks_.on_done(result_);
 }
 
 }  // namespace muster::launcher

@@ -1,68 +1,100 @@
-// This node's output on its way home: logs as they come, files at the end.
+// This node's output on its way home.
 #ifndef MUSTER_LAUNCHER_NODE_OUTPUT_H_
 #define MUSTER_LAUNCHER_NODE_OUTPUT_H_
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "asio/io_context.hpp"
+#include "asio/steady_timer.hpp"
 #include "grpcpp/channel.h"
 #include "launcher/collector/console.h"
-#include "launcher/streams/delivery.h"
-#include "launcher/streams/sweep.h"
+#include "launcher/files/node_files.h"
+#include "launcher/streams/outflow.h"
 #include "proto/collector.pb.h"
 #include "proto/job.pb.h"
 
 namespace muster::launcher {
 
-struct NodeOutputCallbacks {
-  // The collector is slower than the workers: stop reading them, or go on.
-  std::function<void(bool paused)> on_pause;
-  // All of it has arrived, or no more of it will. `problem` is empty or says
-  // what is missing.
-  std::function<void(const Receipt& receipt, const std::string& problem)>
-      on_done;
+struct NodeOutputResult {
+  uint64_t log_bytes = 0;     // at the collector: streams, and files in ./logs
+  uint64_t output_bytes = 0;  // files in ./outputs
+  std::string problem;        // "" or what is missing there, and where it is
 };
 
-// Job: takes what the workers write and the agent logs, and sends it to the
-// collector; then sends the log and output directories. With --collector none
-// the console of this node is all there is.
-// Life cycle: construct, append, Close once, await on_done.
-// Threads: the loop's only; callbacks come there, never inside a call.
-// Ownership: the loop must outlive this.
+struct NodeOutputCallbacks {
+  // The node's own disk is slower than the workers, or the spool is full and
+  // must not drop: stop reading them, or go on.
+  std::function<void(bool paused)> on_pause;
+  // All of it has arrived, or no more of it will.
+  std::function<void(const NodeOutputResult&)> on_done;
+};
+
+// Job: takes what the workers write and the agent logs, and what appears in the
+// log and output directories, and sees it to the collector. With --collector
+// none the console of this node is all there is. Life cycle: construct, Open,
+// append, Close once, await on_done. Threads: the loop's only; callbacks come
+// there, never inside a call. Ownership: the loop must outlive this.
 class NodeOutput {
  public:
   // `channel` leads to the collector; null for none.
   NodeOutput(asio::io_context& loop, const JobSpec& spec,
-             const std::shared_ptr<grpc::Channel>& channel,
-             const Introduction& introduction, NodeOutputCallbacks callbacks);
+             std::shared_ptr<grpc::Channel> channel,
+             NodeOutputCallbacks callbacks);
   ~NodeOutput();
 
-  void Append(uint32_t rank, bool is_stderr, absl::string_view bytes);
-  void End(uint32_t rank, bool is_stderr);
+  // Errors, after which this is only to be destroyed: the spool can't be made,
+  // where and why.
+  absl::Status Open(const Introduction& introduction);
 
-  // The workers are gone: sends the directories and closes.
+  void Append(uint32_t rank, bool is_stderr, absl::string_view bytes);
+  void End(uint32_t rank, bool is_stderr, StreamEnd how);
+
+  // The workers are gone: what is still on this node goes home, as long as
+  // that makes progress (--collect-timeout).
   void Close();
 
-  // Stops sending files: what has arrived is what there is.
+  // Waits no longer: what has arrived is what there is. After Close.
   void Hurry();
 
  private:
-  void SweepNext();
-  void Done(const Receipt& receipt, const std::string& problem);
+  void Watch();
+  void FilesDone(const files::NodeFilesResult& result);
+  void CloseStreams();
+  void StreamsDone(const streams::OutflowResult& result);
+  // Bytes at the collector, of everything.
+  uint64_t Moved() const;
+  // On the loop, unless this is gone by then. Any thread.
+  template <typename Function>
+  void OnLoop(Function function);
 
   asio::io_context& loop_;
+  const JobSpec spec_;
+  const std::shared_ptr<grpc::Channel> channel_;
   const NodeOutputCallbacks callbacks_;
-  std::vector<streams::Sweep::Tree> trees_;  // still to be swept, last first
-  std::string problem_;
-  bool done_ = false;
+  bool closed_ = false;
+  bool files_done_ = false;  // maybe before Close, when it is of no use
+  bool streams_closed_ = false;
+  bool hurried_ = false;
+
+  // Without a collector:
   collector::ConsoleWriter writer_;
-  std::optional<collector::ConsolePrinter> console_;  // without a collector
-  std::unique_ptr<streams::Delivery> delivery_;       // with one
-  std::unique_ptr<streams::Sweep> sweep_;
+  std::optional<collector::ConsolePrinter> console_;
+
+  // With one:
+  std::unique_ptr<streams::Outflow> outflow_;
+  std::unique_ptr<files::NodeFiles> files_;
+  NodeOutputResult result_;
+  asio::steady_timer watch_;  // for progress, once closed
+  uint64_t moved_ = 0;        // bytes, when last looked at
+  std::chrono::steady_clock::time_point moved_at_;
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace muster::launcher

@@ -49,8 +49,9 @@ Json NodeJson(const rendezvous::Member& member) {
 
 }  // namespace
 
-RunRecord::RunRecord(RecordSink& sink, const JobSpec& spec, std::string run_id)
-    : sink_(sink),
+RunRecord::RunRecord(RecordSender& sender, const JobSpec& spec,
+                     std::string run_id)
+    : sender_(sender),
       spec_(spec),
       run_id_(std::move(run_id)),
       started_unix_ms_(rendezvous::Now().unix_ms) {
@@ -58,10 +59,10 @@ RunRecord::RunRecord(RecordSink& sink, const JobSpec& spec, std::string run_id)
 }
 
 void RunRecord::Event(const std::string& name, const std::string& text) {
-  sink_.Append(Dump({{"at", Timestamp(rendezvous::Now().unix_ms)},
-                     {"event", name},
-                     {"text", text}},
-                    -1));
+  sender_.Append(Dump({{"at", Timestamp(rendezvous::Now().unix_ms)},
+                       {"event", name},
+                       {"text", text}},
+                      -1));
 }
 
 void RunRecord::Sealed(const std::vector<rendezvous::Member>& members) {
@@ -72,7 +73,7 @@ void RunRecord::Sealed(const std::vector<rendezvous::Member>& members) {
 void RunRecord::Verdict(const Report& report) {
   report_ = report;
   WriteRun();
-  sink_.Write(RECORD_REPORT, ReportToJson(report));
+  sender_.Write(RECORD_REPORT, ReportToJson(report));
 }
 
 void RunRecord::WriteRun() {
@@ -99,7 +100,7 @@ void RunRecord::WriteRun() {
     run["result"] = std::string(ResultWord(report_.result()));
     run["phases"] = Json::parse(ReportToJson(report_))["durations"];
   }
-  sink_.Write(RECORD_RUN, Dump(run, 2));
+  sender_.Write(RECORD_RUN, Dump(run, 2));
 }
 
 }  // namespace muster::launcher

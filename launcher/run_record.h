@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "launcher/record_sink.h"
+#include "launcher/record_sender.h"
 #include "proto/job.pb.h"
 #include "proto/report.pb.h"
 #include "rendezvous/roster.h"
@@ -17,10 +17,10 @@ namespace muster::launcher {
 // Job: words the three files.
 // Life cycle: construct when the run is there; use; destroy.
 // Threads: the loop's only.
-// Ownership: the sink must outlive this.
+// Ownership: the sender must outlive this.
 class RunRecord {
  public:
-  RunRecord(RecordSink& sink, const JobSpec& spec, std::string run_id);
+  RunRecord(RecordSender& sender, const JobSpec& spec, std::string run_id);
 
   // Appends to events.jsonl: the coordinator's order is the file's order.
   void Event(const std::string& name, const std::string& text);
@@ -32,7 +32,7 @@ class RunRecord {
  private:
   void WriteRun();
 
-  RecordSink& sink_;
+  RecordSender& sender_;
   const JobSpec spec_;
   const std::string run_id_;
   const int64_t started_unix_ms_;

@@ -31,6 +31,8 @@ bool IsWorthRetrying(grpc::StatusCode code) {
     case grpc::StatusCode::DEADLINE_EXCEEDED:
     case grpc::StatusCode::CANCELLED:
     case grpc::StatusCode::ALREADY_EXISTS:
+    case grpc::StatusCode::NOT_FOUND:  // of a run that is about to be made
+    case grpc::StatusCode::DATA_LOSS:  // until it has another disk
     case grpc::StatusCode::UNKNOWN:  // from the transport only
       return true;
     default:

@@ -150,7 +150,8 @@ TEST_F(Stop, NothingOutlivesAKilledKeeper) {
   EXPECT_EQ(status.kind, ExitStatus::Kind::kCode) << agent_->Text();
   EXPECT_NE(status, Code(0)) << agent_->Text();
   EXPECT_TRUE(NothingIsLeftOf(*agent_));
-  EXPECT_EQ(Report(directory_.path()).value("result", ""), "failed");
+  EXPECT_EQ(Report(directory_.path()).value("result", ""), "failed")
+      << agent_->Text();
 }
 
 TEST_F(Stop, CtrlCEndsASimulation) {

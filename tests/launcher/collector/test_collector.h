@@ -14,7 +14,7 @@
 #include "rendezvous/transport.h"
 #include "tests/launcher/collector/files.h"
 #include "tests/launcher/collector/logs_client.h"
-#include "tests/launcher/collector/server.h"
+#include "tests/launcher/collector/mailbox.h"
 
 namespace muster::collector {
 

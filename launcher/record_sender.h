@@ -1,6 +1,6 @@
-// The record of a run that a collector elsewhere keeps.
-#ifndef MUSTER_LAUNCHER_REMOTE_RECORD_H_
-#define MUSTER_LAUNCHER_REMOTE_RECORD_H_
+// The record of a run on its way to the collector, here or elsewhere.
+#ifndef MUSTER_LAUNCHER_RECORD_SENDER_H_
+#define MUSTER_LAUNCHER_RECORD_SENDER_H_
 
 #include <chrono>
 #include <list>
@@ -12,7 +12,6 @@
 #include "absl/synchronization/mutex.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
-#include "launcher/record_sink.h"
 #include "proto/collector.grpc.pb.h"
 
 namespace muster::launcher {
@@ -22,14 +21,18 @@ namespace muster::launcher {
 // Life cycle: construct (which makes the run there), use, Close or destroy.
 // Threads: any; a thread of its own waits for the collector.
 // Ownership: shares the channel.
-class RemoteRecord final : public RecordSink {
+class RecordSender {
  public:
-  RemoteRecord(const std::shared_ptr<grpc::Channel>& channel,
+  RecordSender(const std::shared_ptr<grpc::Channel>& channel,
                std::string run_id, std::string run_key);
-  ~RemoteRecord() override;
+  ~RecordSender();
+  RecordSender(const RecordSender&) = delete;
+  RecordSender& operator=(const RecordSender&) = delete;
 
-  void Write(RecordDocument document, std::string content) override;
-  void Append(std::string lines) override;
+  // A document of the run, whole; replaces the one before.
+  void Write(RecordDocument document, std::string content);
+  // At the end of events.jsonl: whole lines.
+  void Append(std::string lines);
 
   // Waits until everything is there, or gives up when the time is over. "" or
   // what keeps it from going there. Nothing may be written after it.
@@ -59,4 +62,4 @@ class RemoteRecord final : public RecordSink {
 
 }  // namespace muster::launcher
 
-#endif  // MUSTER_LAUNCHER_REMOTE_RECORD_H_
+#endif  // MUSTER_LAUNCHER_RECORD_SENDER_H_

@@ -1,4 +1,4 @@
-#include "launcher/remote_record.h"
+#include "launcher/record_sender.h"
 
 #include <memory>
 #include <string>
@@ -58,26 +58,26 @@ class Notebook final : public Collector::CallbackService {
   int calls_ = 0;
 };
 
-class RemoteRecordTest : public ::testing::Test {
+class RecordSenderTest : public ::testing::Test {
  protected:
-  RemoteRecordTest() {
+  RecordSenderTest() {
     auto listening = rendezvous::Listen(
         "127.0.0.1", 0, rendezvous::Credentials::Insecure(), {&notebook_});
     server_ = std::move(listening->server);
-    record_ = std::make_unique<RemoteRecord>(
+    record_ = std::make_unique<RecordSender>(
         rendezvous::Dial("127.0.0.1", listening->port,
                          rendezvous::Credentials::Insecure(),
                          rendezvous::ChannelUse::kSession),
         "run-1", "the key");
   }
-  ~RemoteRecordTest() override {
+  ~RecordSenderTest() override {
     record_.reset();
     server_->Shutdown();
   }
 
   Notebook notebook_;
   std::unique_ptr<grpc::Server> server_;
-  std::unique_ptr<RemoteRecord> record_;
+  std::unique_ptr<RecordSender> record_;
 };
 
 MATCHER_P2(Says, document, content, "") {
@@ -85,7 +85,7 @@ MATCHER_P2(Says, document, content, "") {
          arg.run_id() == "run-1" && arg.run_key() == "the key";
 }
 
-TEST_F(RemoteRecordTest, MakesTheRunAndSendsInOrder) {
+TEST_F(RecordSenderTest, MakesTheRunAndSendsInOrder) {
   record_->Append("one\n");
   record_->Append("two\n");
   record_->Write(RECORD_REPORT, "{}");
@@ -99,7 +99,7 @@ TEST_F(RemoteRecordTest, MakesTheRunAndSendsInOrder) {
   EXPECT_EQ(updates[2].offset(), 4u);
 }
 
-TEST_F(RemoteRecordTest, SendsAgainUntilItIsTakenAndOnlyWhatIsNewest) {
+TEST_F(RecordSenderTest, SendsAgainUntilItIsTakenAndOnlyWhatIsNewest) {
   notebook_.Answer({grpc::StatusCode::RESOURCE_EXHAUSTED, "the disk is full"});
   notebook_.AwaitCalls(1);
   record_->Write(RECORD_RUN, "old");
@@ -114,7 +114,7 @@ TEST_F(RemoteRecordTest, SendsAgainUntilItIsTakenAndOnlyWhatIsNewest) {
       ElementsAre(Says(RECORD_EVENTS, "one\n"), Says(RECORD_RUN, "new")));
 }
 
-TEST_F(RemoteRecordTest, SaysWhatKeptItFromArriving) {
+TEST_F(RecordSenderTest, SaysWhatKeptItFromArriving) {
   notebook_.AwaitCalls(1);
   notebook_.Answer({grpc::StatusCode::UNAVAILABLE, "leaving"});
   record_->Write(RECORD_RUN, "{}");
@@ -122,7 +122,7 @@ TEST_F(RemoteRecordTest, SaysWhatKeptItFromArriving) {
   EXPECT_THAT(record_->Close(milliseconds(0)), HasSubstr("leaving"));
 }
 
-TEST_F(RemoteRecordTest, GivesUpWhereItIsOfNoUse) {
+TEST_F(RecordSenderTest, GivesUpWhereItIsOfNoUse) {
   notebook_.AwaitCalls(1);
   notebook_.Answer({grpc::StatusCode::ALREADY_EXISTS, "another key"});
   record_->Write(RECORD_RUN, "{}");
@@ -130,7 +130,7 @@ TEST_F(RemoteRecordTest, GivesUpWhereItIsOfNoUse) {
   EXPECT_THAT(record_->Close(seconds(30)), HasSubstr("another key"));
 }
 
-TEST_F(RemoteRecordTest, WithNobodyThereIsGivenUpInTime) {
+TEST_F(RecordSenderTest, WithNobodyThereIsGivenUpInTime) {
   notebook_.AwaitCalls(1);
   server_->Shutdown();
   record_->Write(RECORD_RUN, "{}");

@@ -1,4 +1,4 @@
-#include "launcher/remote_record.h"
+#include "launcher/record_sender.h"
 
 #include <pthread.h>
 
@@ -34,7 +34,7 @@ bool IsTransient(const grpc::Status& status) {
 
 }  // namespace
 
-RemoteRecord::RemoteRecord(const std::shared_ptr<grpc::Channel>& channel,
+RecordSender::RecordSender(const std::shared_ptr<grpc::Channel>& channel,
                            std::string run_id, std::string run_key)
     : stub_(Collector::NewStub(channel)),
       run_id_(std::move(run_id)),
@@ -43,23 +43,23 @@ RemoteRecord::RemoteRecord(const std::shared_ptr<grpc::Channel>& channel,
   thread_ = std::thread([this] { Run(); });
 }
 
-RemoteRecord::~RemoteRecord() { Close(std::chrono::milliseconds(0)); }
+RecordSender::~RecordSender() { Close(std::chrono::milliseconds(0)); }
 
-void RemoteRecord::Write(RecordDocument document, std::string content) {
+void RecordSender::Write(RecordDocument document, std::string content) {
   RecordUpdate update;
   update.set_document(document);
   update.set_content(std::move(content));
   Add(std::move(update));
 }
 
-void RemoteRecord::Append(std::string lines) {
+void RecordSender::Append(std::string lines) {
   RecordUpdate update;
   update.set_document(RECORD_EVENTS);
   update.set_content(std::move(lines));
   Add(std::move(update));
 }
 
-void RemoteRecord::Add(RecordUpdate update) {
+void RecordSender::Add(RecordUpdate update) {
   update.set_run_id(run_id_);
   update.set_run_key(run_key_);
   const absl::MutexLock lock(&mutex_);
@@ -78,7 +78,7 @@ void RemoteRecord::Add(RecordUpdate update) {
   queue_.push_back(std::move(update));
 }
 
-void RemoteRecord::Run() {
+void RecordSender::Run() {
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are for the agent
@@ -107,17 +107,17 @@ void RemoteRecord::Run() {
   }
 }
 
-const RecordUpdate* RemoteRecord::Next() {
+const RecordUpdate* RecordSender::Next() {
   const absl::MutexLock lock(&mutex_);
   mutex_.Await(absl::Condition(
-      +[](RemoteRecord* self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(self->mutex_) {
+      +[](RecordSender* self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(self->mutex_) {
         return !self->queue_.empty() || self->closed_ || self->given_up_;
       },
       this));
   return queue_.empty() || given_up_ ? nullptr : &queue_.front();
 }
 
-grpc::Status RemoteRecord::Send(const RecordUpdate& update) {
+grpc::Status RecordSender::Send(const RecordUpdate& update) {
   grpc::ClientContext call;
   call.set_deadline(std::chrono::system_clock::now() + kCallTimeout);
   call.set_wait_for_ready(true);
@@ -133,14 +133,14 @@ grpc::Status RemoteRecord::Send(const RecordUpdate& update) {
   return status;
 }
 
-std::string RemoteRecord::Close(std::chrono::milliseconds timeout) {
+std::string RecordSender::Close(std::chrono::milliseconds timeout) {
   std::string problem;
   {
     const absl::MutexLock lock(&mutex_);
     closed_ = true;
     mutex_.AwaitWithTimeout(
         absl::Condition(
-            +[](RemoteRecord* self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(
+            +[](RecordSender* self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(
                  self->mutex_) { return self->queue_.empty(); },
             this),
         absl::FromChrono(timeout));
