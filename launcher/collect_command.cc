@@ -194,8 +194,7 @@ class CollectProcess {
     };
     options.on_problem = [this](const std::string& run,
                                 const absl::Status& why) {
-      // They come again by themselves.
-      if (absl::IsCancelled(why) || absl::IsUnavailable(why)) return;
+      if (absl::IsCancelled(why)) return;  // it comes again by itself
       Later([this, run, why] { Problem(run, why); });
     };
     options.on_fatal = [this](const absl::Status& why) {
@@ -213,7 +212,9 @@ class CollectProcess {
     if (problems_.size() >= kMostRuns) problems_.clear();
     const std::string text(why.message());
     if (std::exchange(problems_[run], text) == text) return;
-    display_.Warn(absl::StrCat("run ", Printable(run), ": ", Printable(text)));
+    display_.Warn(absl::StrCat(
+        run.empty() ? "" : absl::StrCat("run ", Printable(run), ": "),
+        Printable(text)));
   }
 
   void Later(absl::AnyInvocable<void()> function) {
