@@ -11,8 +11,8 @@ FileKey KeyOf(const Version& version) {
 FollowedFile::State FollowedFile::Look() {
   size_ = file_.Now().size;
   if (size_ < read_) return State::kTruncated;
-  if (size_ > read_ && !tail_.empty()) {
-    // Truncated and grown past where it was, between two looks.
+  if (!tail_.empty()) {
+    // It may have been truncated and written anew between two looks.
     std::string there(tail_.size(), '\0');
     const absl::StatusOr<size_t> got =
         file_.ReadAt(read_ - tail_.size(), there.data(), there.size());

@@ -237,17 +237,20 @@ void Uploader::StepWalk() {
         }});
   }
   for (int i = 0; i < kEntriesAtOnce; ++i) {
-    const std::optional<Walk::Entry> entry = walking.walk->Next();
-    if (!entry) {
-      walks_.pop_front();
-      return;
+    if (const std::optional<Walk::Entry> entry = walking.walk->Next()) {
+      Found(walking, *entry);
+      continue;
     }
-    Found(tree, *entry);
+    while (!walking.markers.empty() && plan_.Add(walking.markers.front())) {
+      walking.markers.pop_front();
+    }
+    if (walking.markers.empty()) walks_.pop_front();
+    return;
   }
 }
 
-void Uploader::Found(const Tree& tree, const Walk::Entry& entry) {
-  const std::string path = tree.prefix + entry.path;
+void Uploader::Found(Walking& walking, const Walk::Entry& entry) {
+  const std::string path = walking.tree->prefix + entry.path;
   const Version version = VersionOf(entry.stat);
   if (plan_.IsKnown(path, version)) return;
   if (abandoned_) {
@@ -262,7 +265,11 @@ void Uploader::Found(const Tree& tree, const Walk::Entry& entry) {
     notice.due += kQuiet;
     notice.expected = Fingerprint(version);
   }
-  plan_.Add(std::move(notice));
+  if (MarksCompleteness(path)) {
+    walking.markers.push_back(std::move(notice));
+  } else {
+    plan_.Add(std::move(notice));
+  }
 }
 
 void Uploader::Handle(const FilePlan::Candidate& candidate) {

@@ -105,6 +105,8 @@ class Uploader {
     std::string directory;  // relative to the tree
     process::UniqueFd root;
     std::unique_ptr<Walk> walk;
+    // What marks completeness, until all else was found.
+    std::deque<FilePlan::Notice> markers = {};
   };
   struct Rescanned {
     const Tree* tree;
@@ -118,7 +120,7 @@ class Uploader {
   void StepWalk();
   void StartDueRescans();
   void StartWalk(const Tree& tree, const std::string& directory);
-  void Found(const Tree& tree, const Walk::Entry& entry);
+  void Found(Walking& walking, const Walk::Entry& entry);
   void Handle(const FilePlan::Candidate& candidate);
   void Send(const FilePlan::Candidate& candidate, const SourceFile& file);
   bool WasFollowed(const std::string& path, const SourceFile& file);
