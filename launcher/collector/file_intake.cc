@@ -78,7 +78,12 @@ absl::Status FileIntake::Take(const FileUp& message) {
   if (finishing_) {
     return absl::InvalidArgumentError("a message after FileFinish");
   }
-  return Dispatch(message);
+  const absl::Status taken = Dispatch(message);
+  if (taken.ok() && unanswered_ + followed_.unanswered() > 2 * kWindowBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("node ", node_, " sends more than its window"));
+  }
+  return taken;
 }
 
 absl::Status FileIntake::Continue() {
@@ -219,8 +224,7 @@ absl::Status FileIntake::Follow(const FileData& data) {
   if (!status.ok()) return status;
   Next();
   status = followed_.Append(data);
-  if (status.ok()) return CountUnanswered(size);
-  store_.home().quota->Refund(size);
+  if (!status.ok()) store_.home().quota->Refund(size);
   return status;
 }
 
@@ -246,8 +250,7 @@ absl::Status FileIntake::Store(Transfers::iterator at, const FileUp& message) {
     store_.parts().Drop(std::move(transfer.part));
     return status;
   }
-  status = CountUnanswered(size);
-  if (!status.ok()) return status;
+  unanswered_ += size;
   transfer.unanswered += size;
   if (transfer.unanswered >= kProgressEvery) {
     Progress(at->first, part.offset());
@@ -319,8 +322,7 @@ absl::Status FileIntake::Pack(const FilePack& pack) {
     if (bytes > kMaxData) {
       return absl::InvalidArgumentError("a pack of over 1 MiB");
     }
-    status = CountUnanswered(WindowOf(file));
-    if (!status.ok()) return status;
+    unanswered_ += WindowOf(file);
     status = Small(file);
     if (status.ok()) continue;
     unanswered_ -= WindowOf(file);
@@ -397,13 +399,6 @@ absl::Status FileIntake::Charge(uint64_t bytes, const std::string& path) {
                    store_.home().quota->most(), " bytes"));
 }
 
-absl::Status FileIntake::CountUnanswered(uint64_t bytes) {
-  unanswered_ += bytes;
-  if (unanswered_ <= 2 * kWindowBytes) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("node ", node_, " sends more than its window"));
-}
-
 absl::Status FileIntake::RefuseOrFail(uint64_t transfer,
                                       const absl::Status& why) {
   if (!IsOfTheFile(why)) return why;
@@ -417,7 +412,7 @@ void FileIntake::Refuse(uint64_t transfer, const absl::Status& why) {
 }
 
 void FileIntake::Forget(uint64_t transfer) {
-  unanswered_ -= followed_.Forget(transfer);
+  followed_.Forget(transfer);
   const auto found = transfers_.find(transfer);
   if (found == transfers_.end()) return;
   unanswered_ -= found->second.unanswered;
@@ -467,7 +462,9 @@ FileWork& FileIntake::Next() {
 
 std::unique_ptr<FileWork> FileIntake::TakeWork() {
   if (!next_ || work_is_out_) return nullptr;
+  unanswered_ += followed_.unanswered();  // until the work is done
   followed_.Collect(next_.get());
+  unanswered_ -= followed_.unanswered();
   if (next_->empty()) {
     next_.reset();
     return nullptr;

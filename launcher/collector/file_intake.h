@@ -92,7 +92,6 @@ class FileIntake {
   void Finish();
 
   absl::Status Charge(uint64_t bytes, const std::string& path);
-  absl::Status CountUnanswered(uint64_t bytes);
   // Refuses the file where the error is its own, else returns it.
   absl::Status RefuseOrFail(uint64_t transfer, const absl::Status& why);
   void Refuse(uint64_t transfer, const absl::Status& why);

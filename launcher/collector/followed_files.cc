@@ -74,10 +74,6 @@ absl::Status FollowedFiles::Open(const FileOpen& open) {
   const absl::StatusOr<uint64_t> replaced =
       CheckTarget(store_.home().root, file->target);
   if (!replaced.ok()) return replaced.status();
-  // Nobody else writes to what gets another file here.
-  for (auto i = files_.begin(); i != files_.end();) {
-    i = i->second->target == file->target ? files_.erase(i) : std::next(i);
-  }
   if (open.offset() == 0) {
     const absl::Status made = MakeEmpty(open, *file);
     if (!made.ok()) return made;
@@ -102,6 +98,10 @@ absl::Status FollowedFiles::Open(const FileOpen& open) {
   }
   file->offset = open.offset();
   file->changed = true;
+  // Two do not write to one file.
+  for (auto i = files_.begin(); i != files_.end();) {
+    i = i->second->target == file->target ? Erase(i) : std::next(i);
+  }
   files_[open.transfer()] = std::move(file);
   return absl::OkStatus();
 }
@@ -161,6 +161,7 @@ absl::Status FollowedFiles::Append(const FileData& data) {
   if (!written.ok()) return written;
   file.offset += data.data().size();
   file.unanswered += data.data().size();
+  unanswered_ += data.data().size();
   file.changed = true;
   return absl::OkStatus();
 }
@@ -175,16 +176,18 @@ absl::Status FollowedFiles::Close(uint64_t transfer) {
                      .offset = file.offset,
                      .window = file.unanswered});
   done_.push_back(transfer);
-  files_.erase(transfer);
+  files_.erase(transfer);  // its unanswered bytes are with closed_
   return absl::OkStatus();
 }
 
-uint64_t FollowedFiles::Forget(uint64_t transfer) {
+FollowedFiles::Files::iterator FollowedFiles::Erase(Files::iterator at) {
+  unanswered_ -= at->second->unanswered;
+  return files_.erase(at);
+}
+
+void FollowedFiles::Forget(uint64_t transfer) {
   const auto found = files_.find(transfer);
-  if (found == files_.end()) return 0;
-  const uint64_t unanswered = found->second->unanswered;
-  files_.erase(found);
-  return unanswered;
+  if (found != files_.end()) Erase(found);
 }
 
 absl::Status FollowedFiles::Move(const FileMove& move) {
@@ -215,7 +218,7 @@ absl::Status FollowedFiles::Move(const FileMove& move) {
     std::string& target = i->second->target;
     const bool gone = target == to && from != to;
     if (target == from) target = to;
-    i = gone ? files_.erase(i) : std::next(i);
+    i = gone ? Erase(i) : std::next(i);
   }
   changed_.insert(DirectoryOf(from));
   changed_.insert(DirectoryOf(to));
@@ -233,10 +236,14 @@ void FollowedFiles::Collect(FileWork* work) {
                            .target = file->target,
                            .offset = file->offset,
                            .window = file->unanswered});
+    unanswered_ -= file->unanswered;
     file->unanswered = 0;
     file->changed = false;
   }
-  for (FileWork::Grown& file : closed_) work->grown.push_back(std::move(file));
+  for (FileWork::Grown& file : closed_) {
+    unanswered_ -= file.window;
+    work->grown.push_back(std::move(file));
+  }
   closed_.clear();
   work->changed.merge(changed_);
   changed_.clear();

@@ -48,9 +48,8 @@ class FollowedFiles {
   // Grows no more.
   absl::Status Close(uint64_t transfer);
 
-  // Forgets the file of that transfer, which stays as it is. Its bytes that
-  // were never answered.
-  uint64_t Forget(uint64_t transfer);
+  // Forgets the file of that transfer, which stays as it is.
+  void Forget(uint64_t transfer);
 
   // A file of the node has another name, with directories made as needed. One
   // that has that name already is replaced.
@@ -59,6 +58,8 @@ class FollowedFiles {
 
   // What is not durable yet. Unanswered bytes of a file go with it.
   void Collect(FileWork* work);
+  // Bytes of the window, before they are collected.
+  uint64_t unanswered() const { return unanswered_; }
 
  private:
   struct File {
@@ -74,10 +75,13 @@ class FollowedFiles {
   std::string Target(const std::string& path) const;
   absl::Status MakeEmpty(const FileOpen& open, File& file);
   absl::StatusOr<std::shared_ptr<Fd>> Use(File& file);
+  using Files = std::map<uint64_t, std::unique_ptr<File>>;
+  Files::iterator Erase(Files::iterator at);
 
   FileStore& store_;
   const uint32_t node_;
-  std::map<uint64_t, std::unique_ptr<File>> files_;  // by transfer
+  Files files_;                    // by transfer
+  uint64_t unanswered_ = 0;
   std::set<std::string> changed_;  // directories
   std::vector<uint64_t> done_;     // transfers
   std::vector<FileWork::Grown> closed_;
