@@ -17,8 +17,8 @@ constexpr uint64_t kSmallFileOverhead = 1024;
 constexpr uint64_t kProgressEvery = FileIntake::kWindowBytes / 8;
 
 bool IsOfTheFile(const absl::Status& status) {
-  return absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status) ||
-         absl::IsNotFound(status);
+  return absl::IsInvalidArgument(status) ||
+         absl::IsFailedPrecondition(status) || absl::IsNotFound(status);
 }
 
 // Sent again, it may be right.
@@ -132,8 +132,8 @@ absl::Status FileIntake::Open(const FileOpen& open) {
   absl::Status status = CheckIsNew(open.transfer());
   if (!status.ok()) return status;
   status = CheckNodePath(open.path());
-  if (status.ok()) status = open.follow() ? followed_.Open(open)
-                                          : OpenPart(open);
+  if (status.ok())
+    status = open.follow() ? followed_.Open(open) : OpenPart(open);
   if (!status.ok()) return RefuseOrFail(open.transfer(), status);
   if (open.follow()) {
     FileOpened& opened = *answers_.emplace_back().mutable_opened();
@@ -204,8 +204,7 @@ absl::Status FileIntake::Data(const FileUp& message) {
   const bool is_followed = followed_.Has(data.transfer());
   // Sent before the sender knew that the file was refused.
   if (found == transfers_.end() && !is_followed) return absl::OkStatus();
-  const std::string& path =
-      is_followed ? std::string() : found->second.target;
+  const std::string& path = is_followed ? std::string() : found->second.target;
   if (data.data().size() > kMaxData) {
     return absl::InvalidArgumentError(
         absl::StrCat(ShowPath(path), ": over 1 MiB in one message"));
@@ -290,8 +289,8 @@ absl::Status FileIntake::Publish(Transfers::iterator at,
   if (!transfer.part || close.size() < transfer.part->offset() ||
       close.size() > kMaxFileBytes) {
     return absl::InvalidArgumentError(
-        absl::StrCat(ShowPath(transfer.target), " cannot end at ",
-                     close.size(), ", where bytes are"));
+        absl::StrCat(ShowPath(transfer.target), " cannot end at ", close.size(),
+                     ", where bytes are"));
   }
   const absl::StatusOr<bool> skipped =
       Skip(*transfer.part, close.size(), message);
@@ -347,9 +346,9 @@ absl::Status FileIntake::Small(const SmallFile& file) {
   small.target = NodeTarget(node_, file.path());
   small.bytes = file.data().size();
   small.window = WindowOf(file);
-  small.file = Fd(openat(work.parts, small.name.c_str(),
-                         O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                         0600));
+  small.file =
+      Fd(openat(work.parts, small.name.c_str(),
+                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!small.file.is_open()) {
     status = FileError(errno, "make a part of", small.target);
   } else {

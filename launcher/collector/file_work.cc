@@ -87,9 +87,8 @@ class Renamer {
 void RenameAll(FileWork& work) {
   Renamer renamer(work);
   for (FileWork::Publish& file : work.publish) {
-    file.status =
-        renamer.Rename(file.part ? file.part->name() : file.name, file.target,
-                       &file.replaced_bytes);
+    file.status = renamer.Rename(file.part ? file.part->name() : file.name,
+                                 file.target, &file.replaced_bytes);
     if (file.status.ok()) {
       file.is_published = true;
       work.changed.insert(DirectoryOf(file.target));

@@ -72,7 +72,7 @@ struct FileWork {
   std::set<std::string> changed;  // directories with other names in them
   std::vector<uint64_t> done;     // transfers that are stored with the rest
   std::vector<Verify> verify;
-  std::string count_below;        // "nodes/node<k>": totals are wanted
+  std::string count_below;  // "nodes/node<k>": totals are wanted
 
   // Afterwards. A failure is of all of it: ResourceExhausted where the disk
   // is full, DataLoss where it failed. No part is left then.

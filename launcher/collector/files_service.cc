@@ -105,9 +105,8 @@ class FilesService::Stream final
   // One message, or a part of its hole.
   void Step() {
     if (closing_ || filled_ == 0) return;
-    const absl::Status taken = intake_ && intake_->busy()
-                                   ? intake_->Continue()
-                                   : Take(slots_[first_]);
+    const absl::Status taken =
+        intake_ && intake_->busy() ? intake_->Continue() : Take(slots_[first_]);
     if (!taken.ok()) return Fail(taken);
     if (!intake_->busy()) {
       slots_[first_].Clear();
@@ -155,12 +154,10 @@ class FilesService::Stream final
       service_->worker_->Run(
           std::move(work), [service = service_, serial = serial_,
                             store = store_](std::unique_ptr<FileWork> done) {
-            asio::post(service->loop_,
-                       [service, serial, store,
-                        done = std::move(done)]() mutable {
-                         service->WorkDone(serial, std::move(store),
-                                           std::move(done));
-                       });
+            asio::post(service->loop_, [service, serial, store,
+                                        done = std::move(done)]() mutable {
+              service->WorkDone(serial, std::move(store), std::move(done));
+            });
           });
     }
     for (FileDown& answer : intake_->TakeAnswers()) {

@@ -86,9 +86,9 @@ absl::Status FollowedFiles::Open(const FileOpen& open) {
       return FileError(errno, "look at", file->target);
     }
     if (static_cast<uint64_t>(found.st_size) < open.offset()) {
-      return absl::NotFoundError(
-          absl::StrCat(ShowPath(open.path()), " holds only ", found.st_size,
-                       " of ", open.offset(), " bytes"));
+      return absl::NotFoundError(absl::StrCat(ShowPath(open.path()),
+                                              " holds only ", found.st_size,
+                                              " of ", open.offset(), " bytes"));
     }
     if (ftruncate((*fd)->get(), static_cast<off_t>(open.offset())) != 0) {
       return FileError(errno, "cut", file->target);
@@ -150,9 +150,9 @@ absl::StatusOr<std::shared_ptr<Fd>> FollowedFiles::Use(File& file) {
 absl::Status FollowedFiles::Append(const FileData& data) {
   File& file = *files_.at(data.transfer());
   if (data.offset() != file.offset) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        ShowPath(file.target), ": bytes out of order: offset ", data.offset(),
-        " where the file is at ", file.offset));
+    return absl::InvalidArgumentError(
+        absl::StrCat(ShowPath(file.target), ": bytes out of order: offset ",
+                     data.offset(), " where the file is at ", file.offset));
   }
   const absl::StatusOr<std::shared_ptr<Fd>> fd = Use(file);
   if (!fd.ok()) return fd.status();

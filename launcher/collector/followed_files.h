@@ -80,7 +80,7 @@ class FollowedFiles {
 
   FileStore& store_;
   const uint32_t node_;
-  Files files_;                    // by transfer
+  Files files_;  // by transfer
   uint64_t unanswered_ = 0;
   std::set<std::string> changed_;  // directories
   std::vector<uint64_t> done_;     // transfers

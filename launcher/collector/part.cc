@@ -146,10 +146,9 @@ absl::Status Part::StartRecord() {
   open.set_path(identity_.path);
   *open.mutable_version() = identity_.version;
   const std::string payload = open.SerializeAsString();
-  std::string bytes = framing::EncodeFileHeader(
-      {.kind = kRecordKind,
-       .version = kRecordVersion,
-       .identity = record_identity_});
+  std::string bytes = framing::EncodeFileHeader({.kind = kRecordKind,
+                                                 .version = kRecordVersion,
+                                                 .identity = record_identity_});
   const auto header =
       framing::EncodeFrameHeader(record_identity_, bytes.size(), {payload});
   bytes.append(header.data(), header.size()).append(payload);
@@ -198,9 +197,9 @@ void Part::Verify() {
       // What is a hole need not be read.
       const off_t data = lseek(file.get(), static_cast<off_t>(at), SEEK_DATA);
       const uint64_t begin =
-          data < 0 ? noted.offset
-                   : std::min<uint64_t>(static_cast<uint64_t>(data),
-                                        noted.offset);
+          data < 0
+              ? noted.offset
+              : std::min<uint64_t>(static_cast<uint64_t>(data), noted.offset);
       digest.UpdateZeros(begin - at);
       at = begin;
       const size_t wanted = static_cast<size_t>(
@@ -238,8 +237,8 @@ absl::Status Part::Open() {
     record_size_ = record->size;
     for (size_t i = record->noted.size();
          i > 0 && record->noted[i - 1].offset > offset_; --i) {
-      record_size_ -= framing::kFrameHeaderBytes + sizeof(uint64_t) +
-                      framing::kDigestBytes;
+      record_size_ -=
+          framing::kFrameHeaderBytes + sizeof(uint64_t) + framing::kDigestBytes;
     }
     if (ftruncate(record_.get(), static_cast<off_t>(record_size_)) != 0) {
       return FileError(errno, "cut the record of", identity_.path);

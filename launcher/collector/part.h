@@ -33,8 +33,7 @@ struct PartIdentity {
   std::string path;  // as in FileOpen
   FileVersion version;
   bool operator==(const PartIdentity& other) const {
-    return node == other.node && path == other.path &&
-           version == other.version;
+    return node == other.node && path == other.path && version == other.version;
   }
 };
 

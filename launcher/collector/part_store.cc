@@ -51,8 +51,8 @@ absl::StatusOr<std::unique_ptr<PartStore>> PartStore::Open(int hidden,
   if (mkdirat(hidden, "parts", 0700) != 0 && errno != EEXIST) {
     return FileError(errno, "make", ".muster/parts");
   }
-  Fd directory(openat(hidden, "parts",
-                      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  Fd directory(
+      openat(hidden, "parts", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!directory.is_open()) return FileError(errno, "open", ".muster/parts");
   std::unique_ptr<PartStore> store(new PartStore(std::move(directory), quota));
   const absl::Status scanned = store->Scan();

@@ -35,6 +35,8 @@ bool FilePlan::Add(Notice notice) {
   }
   // What is known for sure beats what has to be looked at.
   if (notice.expected && !found->second.expected) return true;
+  // Seen once more as it was: it is quiet for as long.
+  if (notice.expected && notice.expected == found->second.expected) return true;
   const Waiting entry = {notice.due, found->second.order, notice.expected,
                          std::max(notice.size, found->second.size)};
   Ended(notice.path);
@@ -88,7 +90,8 @@ std::optional<FilePlan::Candidate> FilePlan::Next(Instant now) {
   std::optional<std::string> path;
   for (const auto& [order, marker] : markers_) {
     if (!AllBefore(order)) break;
-    if (waiting_.at(marker).due > now || under_way_.count(marker) != 0) continue;
+    if (waiting_.at(marker).due > now || under_way_.count(marker) != 0)
+      continue;
     path = marker;
     break;
   }
@@ -136,13 +139,10 @@ FilePlan::Look FilePlan::Decide(const Candidate& candidate,
     Add({path, now + kQuiet, fingerprint, version.size});
     return Look::kWait;
   }
-  const int64_t age_ns =
-      wall_ns - std::max(version.ctime_ns, version.mtime_ns);
+  const int64_t age_ns = wall_ns - std::max(version.ctime_ns, version.mtime_ns);
   const int64_t tick_ns = std::chrono::nanoseconds(kClockTick).count();
   if (age_ns > -tick_ns && age_ns < tick_ns) {
-    Drop(path);
-    Add({path, now + kClockTick, candidate.expected, version.size});
-    return Look::kWait;
+    return Changed(path, now) ? Look::kWait : Look::kUnstable;
   }
   return Look::kSend;
 }

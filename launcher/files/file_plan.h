@@ -29,9 +29,10 @@ inline constexpr std::chrono::milliseconds kQuiet{1000};
 // The clock of a file system stands still for so long: of what was changed a
 // shorter time ago, the next change might not show.
 inline constexpr std::chrono::milliseconds kClockTick{20};
-// After a file changed while it was read; doubles with each time.
-inline constexpr std::chrono::milliseconds kFirstAgain{100};
+// After a file was found to be changing; doubles with each time.
+inline constexpr std::chrono::milliseconds kFirstAgain{20};
 inline constexpr std::chrono::milliseconds kLastAgain{5000};
+static_assert(kClockTick <= kFirstAgain);
 static_assert(kClockTick < kSettle);
 
 // A name that says that what is beside it is complete: a checkpoint's metadata
@@ -55,7 +56,7 @@ bool MarksCompleteness(const std::string& path);
 class FilePlan {
  public:
   static constexpr size_t kMaxWaiting = 32768;
-  static constexpr int kMaxChanges = 6;
+  static constexpr int kMaxChanges = 9;
 
   // There may be a new version. `expected`: it is looked at when due, and
   // handed out only where it still is that one; else it is waited for again.
@@ -83,8 +84,9 @@ class FilePlan {
   // What to do with a candidate that was opened.
   enum class Look {
     kSend,
-    kKnown,  // this version is there
-    kWait,   // it may still be written: noticed again
+    kKnown,     // this version is there
+    kWait,      // it may still be written: noticed again
+    kUnstable,  // it was written for the kMaxChanges-th time in a row
   };
   // `wall_ns` is the time of the clock that files are stamped with. Unless
   // kSend, it is not under way any more.

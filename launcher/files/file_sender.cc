@@ -149,8 +149,8 @@ absl::StatusOr<SendResult> Packer::Add(const std::string& path,
 bool Packer::Send(std::vector<Packed>* lost) {
   std::vector<UploadChannel::Cost> costs;
   for (size_t i = 0; i < files_.size(); ++i) {
-    SmallFile& small = *message_.mutable_pack()->mutable_files(
-        static_cast<int>(i));
+    SmallFile& small =
+        *message_.mutable_pack()->mutable_files(static_cast<int>(i));
     small.set_transfer(channel_.Begin(files_[i].path, files_[i].version));
     if (small.transfer() == 0) break;
     costs.push_back({.transfer = small.transfer(),

@@ -182,10 +182,10 @@ void FilesLink::Ended(const grpc::Status& status) {
   const auto pause = std::uniform_int_distribution<int64_t>(
       limit.count() / 2, limit.count())(random_);
   timer_.expires_after(std::chrono::milliseconds(pause));
-  timer_.async_wait([this, alive = std::weak_ptr<const bool>(alive_)](
-                        std::error_code error) {
-    if (!error && !alive.expired()) Connect();
-  });
+  timer_.async_wait(
+      [this, alive = std::weak_ptr<const bool>(alive_)](std::error_code error) {
+        if (!error && !alive.expired()) Connect();
+      });
   callbacks_.on_broken(status);
 }
 

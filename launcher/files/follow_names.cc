@@ -37,8 +37,7 @@ std::vector<Action> FollowNames::Look(
     Release(path, &actions);
     files_[key] = {.name = path};
     names_[path] = key;
-    actions.push_back(
-        {.kind = Action::Kind::kStart, .file = key, .to = path});
+    actions.push_back({.kind = Action::Kind::kStart, .file = key, .to = path});
   }
   return actions;
 }

@@ -33,9 +33,9 @@ class FollowNames {
 
   struct Action {
     enum class Kind {
-      kStart,  // a new file: `to`
-      kMove,   // a file at the collector, from `from` to `to`
-      kGone,   // no name leads to this one any more
+      kStart,   // a new file: `to`
+      kMove,    // a file at the collector, from `from` to `to`
+      kGone,    // no name leads to this one any more
       kForget,  // this one was gone, and its copy is replaced
     };
     Kind kind = Kind::kStart;

@@ -41,13 +41,13 @@ void Follower::At(Timer& timer, bool* armed, Instant when,
   if (*armed) return;
   *armed = true;
   timer.expires_at(when);
-  timer.async_wait([this, armed, function,
-                    alive = std::weak_ptr<const bool>(alive_)](
-                       std::error_code error) {
-    if (error || alive.expired()) return;
-    *armed = false;
-    (this->*function)();
-  });
+  timer.async_wait(
+      [this, armed, function,
+       alive = std::weak_ptr<const bool>(alive_)](std::error_code error) {
+        if (error || alive.expired()) return;
+        *armed = false;
+        (this->*function)();
+      });
 }
 
 Follower::File* Follower::Find(FileKey key) {
@@ -251,10 +251,9 @@ bool Follower::Next(FileUp* message) {
 bool Follower::NextOp(FileUp* message) {
   if (ops_.empty() || in_flight_.size() >= kMaxOpsInFlight) return false;
   const Op op = ops_.front();
-  const bool move_is_out =
-      std::any_of(in_flight_.begin(), in_flight_.end(), [](const auto& one) {
-        return one.second.kind == Op::Kind::kMove;
-      });
+  const bool move_is_out = std::any_of(
+      in_flight_.begin(), in_flight_.end(),
+      [](const auto& one) { return one.second.kind == Op::Kind::kMove; });
   if (move_is_out || (op.kind == Op::Kind::kMove && !in_flight_.empty()) ||
       (op.kind == Op::Kind::kClose && in_flight_.count(op.transfer) != 0)) {
     return false;
@@ -443,8 +442,7 @@ void Follower::Refused(const FileRefused& refused) {
   const FileKey refused_key = key->second;
   File& file = *files_.at(refused_key);
   by_transfer_.erase(key);
-  unanswered_ -=
-      std::min(unanswered_, file.content.position() - file.durable);
+  unanswered_ -= std::min(unanswered_, file.content.position() - file.durable);
   const bool was_open = file.is_open;
   file.transfer = 0;
   file.is_open = false;
@@ -452,8 +450,8 @@ void Follower::Refused(const FileRefused& refused) {
   // Less is there than was: all of it again.
   if (!was_open) file.durable = 0;
   file.content.Rewind(file.durable);
-  const bool is_damage = refused.code() ==
-                         static_cast<uint32_t>(absl::StatusCode::kDataLoss);
+  const bool is_damage =
+      refused.code() == static_cast<uint32_t>(absl::StatusCode::kDataLoss);
   if (!is_damage || ++file.refusals > kMaxRefusals) {
     file.given_up = true;  // the last pass tells of it
     return;
@@ -502,8 +500,8 @@ void Follower::MaybeFinished() {
   std::map<std::string, FollowedContent> contents;
   for (const auto& [key, file] : files_) {
     if (file->given_up || names_.IsGone(key)) continue;
-    contents[Remote(names_.NameOf(key))] = {
-        .size = file->content.read(), .digest = file->content.Digest()};
+    contents[Remote(names_.NameOf(key))] = {.size = file->content.read(),
+                                            .digest = file->content.Digest()};
   }
   callbacks_.on_finished(std::move(contents));
 }

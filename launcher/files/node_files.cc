@@ -33,10 +33,10 @@ NodeFiles::NodeFiles(Options options, Callbacks callbacks)
                 {{options.output_dir, kOutputs}, {options.log_dir, kLogs}},
                 {.on_done =
                      [this](UploadResult result) {
-                       asio::post(loop_, [this, result = std::move(
-                                                    result)]() mutable {
-                         Uploaded(std::move(result));
-                       });
+                       asio::post(loop_,
+                                  [this, result = std::move(result)]() mutable {
+                                    Uploaded(std::move(result));
+                                  });
                      },
                  .on_notice = callbacks_.on_notice}),
       follower_(std::make_unique<Follower>(

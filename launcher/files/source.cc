@@ -24,10 +24,9 @@ int OpenByComponents(int root, absl::string_view path, int flags) {
     const size_t slash = path.find('/');
     const bool is_last = slash == absl::string_view::npos;
     const std::string name(path.substr(0, slash));
-    const int next =
-        openat(at, name.c_str(),
-               (is_last ? flags : O_PATH | O_DIRECTORY) | O_NOFOLLOW |
-                   O_CLOEXEC);
+    const int next = openat(
+        at, name.c_str(),
+        (is_last ? flags : O_PATH | O_DIRECTORY) | O_NOFOLLOW | O_CLOEXEC);
     const int error = errno;
     close(at);
     errno = error;
@@ -120,8 +119,7 @@ SourceFile::SourceFile(process::UniqueFd fd, const struct stat& found)
 
 absl::StatusOr<SourceFile> SourceFile::Open(int root, const std::string& path) {
   // First a handle that opens nothing, to look at what it is.
-  const process::UniqueFd handle(
-      OpenBeneath(root, path, O_PATH | O_NOFOLLOW));
+  const process::UniqueFd handle(OpenBeneath(root, path, O_PATH | O_NOFOLLOW));
   struct stat found;
   if (!handle.valid() || fstat(handle.get(), &found) != 0) return Reason(errno);
   if (!S_ISREG(found.st_mode)) {
@@ -157,8 +155,7 @@ absl::StatusOr<size_t> SourceFile::ReadAt(uint64_t offset, char* to,
 SourceFile::Piece SourceFile::NextData(uint64_t offset) const {
   const Piece none = {version_.size, version_.size};
   if (offset >= version_.size) return none;
-  const off_t begin =
-      lseek(fd_.get(), static_cast<off_t>(offset), SEEK_DATA);
+  const off_t begin = lseek(fd_.get(), static_cast<off_t>(offset), SEEK_DATA);
   if (begin < 0 && errno == ENXIO) return none;
   const off_t end = begin < 0 ? -1 : lseek(fd_.get(), begin, SEEK_HOLE);
   if (end < 0) return {offset, version_.size};

@@ -88,10 +88,10 @@ void TreeWatch::LookForRoots() {
     }
   }
   timer_.expires_after(missing ? kLookForMissing : kLookForOther);
-  timer_.async_wait([this, alive = std::weak_ptr<const bool>(alive_)](
-                        std::error_code error) {
-    if (!error && !alive.expired()) LookForRoots();
-  });
+  timer_.async_wait(
+      [this, alive = std::weak_ptr<const bool>(alive_)](std::error_code error) {
+        if (!error && !alive.expired()) LookForRoots();
+      });
 }
 
 void TreeWatch::Read() {
@@ -227,9 +227,9 @@ void TreeWatch::Forget(size_t tree, const std::string& directory) {
     }
     const int wd = i->second;
     std::vector<Place>& places = watches_[wd];
-    places.erase(std::remove(places.begin(), places.end(),
-                             Place{tree, i->first}),
-                 places.end());
+    places.erase(
+        std::remove(places.begin(), places.end(), Place{tree, i->first}),
+        places.end());
     if (places.empty()) {
       watches_.erase(wd);
       inotify_rm_watch(inotify_.native_handle(), wd);

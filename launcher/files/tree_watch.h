@@ -82,7 +82,7 @@ class TreeWatch {
   asio::posix::stream_descriptor inotify_;
   asio::steady_timer timer_;
   std::vector<char> buffer_;
-  std::map<int, std::vector<Place>> watches_;  // by watch descriptor
+  std::map<int, std::vector<Place>> watches_;            // by watch descriptor
   std::vector<std::map<std::string, int>> directories_;  // by tree
   std::vector<std::optional<Identity>> roots_;           // by tree
   std::vector<bool> blind_;                              // by tree

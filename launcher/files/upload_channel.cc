@@ -40,10 +40,9 @@ bool UploadChannel::Send(FileUp message, const std::vector<Cost>& costs) {
   {
     std::unique_lock<std::mutex> lock(mutex_);
     changed_.wait(lock, [&] {
-      return !IsCurrent(costs) ||
-             (queued_ < kMaxQueued &&
-              (window == 0 || ledger_.window_used() == 0 ||
-               ledger_.window_used() + window <= window_));
+      return !IsCurrent(costs) || (queued_ < kMaxQueued &&
+                                   (window == 0 || ledger_.window_used() == 0 ||
+                                    ledger_.window_used() + window <= window_));
     });
     if (!IsCurrent(costs)) return false;
     for (const Cost& cost : costs) {

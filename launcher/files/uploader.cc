@@ -199,8 +199,8 @@ void Uploader::StartDueRescans() {
     if (rescans_[i].pause == Duration::zero()) {
       rescans_.erase(rescans_.begin() + static_cast<ptrdiff_t>(i--));
     } else {
-      rescans_[i].due = Now() + std::max<Duration>(
-                                    kRescan, (Now() - begin) * kRescanFactor);
+      rescans_[i].due =
+          Now() + std::max<Duration>(kRescan, (Now() - begin) * kRescanFactor);
     }
   }
 }
@@ -288,6 +288,7 @@ void Uploader::Handle(const FilePlan::Candidate& candidate) {
   const FilePlan::Look look =
       plan_.Decide(candidate, file->version(), Now(), WallNanoseconds());
   if (look == FilePlan::Look::kSend) Send(candidate, *file);
+  if (look == FilePlan::Look::kUnstable) ListUnstable(candidate.path);
 }
 
 void Uploader::Send(const FilePlan::Candidate& candidate,
@@ -310,7 +311,9 @@ void Uploader::Send(const FilePlan::Candidate& candidate,
     }
     return;
   }
-  if (*sent == SendResult::kChanged) Changed(path);
+  if (*sent == SendResult::kChanged && !plan_.Changed(path, Now())) {
+    ListUnstable(path);
+  }
   if (*sent == SendResult::kClosed) plan_.Again(path, Now());
 }
 
@@ -325,11 +328,10 @@ bool Uploader::WasFollowed(const std::string& path, const SourceFile& file) {
          file.IsUnchanged();
 }
 
-void Uploader::Changed(const std::string& path) {
-  if (plan_.Changed(path, Now())) return;
-  if (finishing_) {
-    result_.unsent.Add(path, "unstable: it changed whenever it was read");
-  }
+// While workers run, the last pass is still to come.
+void Uploader::ListUnstable(const std::string& path) {
+  if (!finishing_) return;
+  result_.unsent.Add(path, "unstable: it changed whenever it was read");
 }
 
 void Uploader::FlushPack() {

@@ -124,7 +124,7 @@ class Uploader {
   void Handle(const FilePlan::Candidate& candidate);
   void Send(const FilePlan::Candidate& candidate, const SourceFile& file);
   bool WasFollowed(const std::string& path, const SourceFile& file);
-  void Changed(const std::string& path);
+  void ListUnstable(const std::string& path);
   void FlushPack();
   void TakeAnswer(const UploadChannel::Answer& answer);
   void StartLastPass();

@@ -204,8 +204,8 @@ class FileIntakeTest : public testing::Test {
   }
   std::string Parts() { return base_ / "run/.muster/parts"; }
   size_t PartFiles() {
-    return static_cast<size_t>(std::distance(
-        fs::directory_iterator(Parts()), fs::directory_iterator()));
+    return static_cast<size_t>(std::distance(fs::directory_iterator(Parts()),
+                                             fs::directory_iterator()));
   }
   static std::string Bytes(size_t size, unsigned seed = 1) {
     std::mt19937 random(seed);
@@ -648,8 +648,8 @@ TEST_F(FileIntakeTest, StopsAtTheQuotaAndGoesOnWhenThereIsRoom) {
   EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("quota"));
   NewStream();
-  EXPECT_TRUE(absl::IsResourceExhausted(
-      Take(Small(3, "outputs/c", Bytes(1'000'000)))));
+  EXPECT_TRUE(
+      absl::IsResourceExhausted(Take(Small(3, "outputs/c", Bytes(1'000'000)))));
   NewStream();
   Send(Small(3, "outputs/c", "there is room for this"));
   Finished();
@@ -770,8 +770,8 @@ TEST_F(FileIntakeTest, ShowsOnlyWholeVersionsWhateverTheOrder) {
             Send(Data(one->first, file.at, piece));
             file.at += piece.size();
           } else {
-            Send(CloseFile(one->first, file.bytes.size(),
-                           DigestOf(file.bytes)));
+            Send(
+                CloseFile(one->first, file.bytes.size(), DigestOf(file.bytes)));
             sending.erase(one);
           }
           break;

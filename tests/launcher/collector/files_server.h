@@ -25,8 +25,8 @@ struct TestRun {
       : path(directory), quota(quota_bytes) {
     std::filesystem::create_directories(path + "/.muster");
     root = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    hidden = open((path + "/.muster").c_str(),
-                  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    hidden =
+        open((path + "/.muster").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     absl::StatusOr<std::unique_ptr<FileStore>> opened = FileStore::Open(
         {.root = root, .shown = path, .quota = &quota}, hidden, cache);
     if (!opened.ok()) abort();

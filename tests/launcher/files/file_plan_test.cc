@@ -135,8 +135,8 @@ TEST(FilePlan, WaitsUntilTheClockOfTheFileHasMovedOn) {
   ASSERT_TRUE(candidate);
   EXPECT_EQ(plan.Decide(*candidate, fresh, At(30), kWall + 30'000'000),
             Look::kSend);
+  plan.Stored("a", fresh);
   // A server's clock that is ahead holds nothing up.
-  plan.Drop("a");
   plan.Add({"a", At(40)});
   fresh.ctime_ns = kWall + 60'000'000'000;
   candidate = plan.Next(At(40));
@@ -157,6 +157,33 @@ TEST(FilePlan, TriesAFileThatChangesABoundedNumberOfTimes) {
   ASSERT_EQ(NextPath(plan, now), "a");
   EXPECT_FALSE(plan.Changed("a", now));
   EXPECT_TRUE(plan.IsIdle());
+}
+
+TEST(FilePlan, GivesUpAFileThatIsAlwaysFresh) {
+  FilePlan plan;
+  plan.Add({"a", At(0)});
+  Look look = Look::kWait;
+  int looks = 0;
+  for (; look == Look::kWait; ++looks) {
+    const Instant now = *plan.NextDue();
+    const auto candidate = plan.Next(now);
+    ASSERT_TRUE(candidate);
+    Version fresh = V(1);
+    fresh.ctime_ns = kWall;
+    look = plan.Decide(*candidate, fresh, now, kWall);
+  }
+  EXPECT_EQ(look, Look::kUnstable);
+  EXPECT_EQ(looks, FilePlan::kMaxChanges);
+  EXPECT_TRUE(plan.IsIdle());
+}
+
+TEST(FilePlan, WaitsNoLongerForWhatIsSeenAgainAsItWas) {
+  FilePlan plan;
+  plan.Add({"a", At(1000), Fingerprint(V(1))});
+  plan.Add({"a", At(2000), Fingerprint(V(1))});
+  EXPECT_EQ(plan.NextDue(), At(1000));
+  plan.Add({"a", At(2000), Fingerprint(V(2))});
+  EXPECT_EQ(plan.NextDue(), At(2000));
 }
 
 TEST(FilePlan, SendsWhatMarksCompletenessLast) {
@@ -259,8 +286,7 @@ TEST(FilePlan, EndsWithTheLastVersionOfEveryFile) {
       const auto candidate = plan.Next(At(now));
       if (!candidate) return;
       const uint64_t version = here[candidate->path];
-      const Look look =
-          plan.Decide(*candidate, V(version), At(now), kWall);
+      const Look look = plan.Decide(*candidate, V(version), At(now), kWall);
       if (look == Look::kKnown) {
         ASSERT_EQ(there[candidate->path], version);
       }

@@ -24,8 +24,8 @@ namespace {
 
 rendezvous::Credentials CredentialsOf(const char* token) {
   if (token == nullptr) return rendezvous::Credentials::Insecure();
-  const auto credentials = rendezvous::Credentials::FromToken(
-      rendezvous::Token(token), "localhost");
+  const auto credentials =
+      rendezvous::Credentials::FromToken(rendezvous::Token(token), "localhost");
   if (!credentials.ok()) abort();
   return *credentials;
 }
@@ -45,9 +45,8 @@ int Send(const std::string& directory, int port, const char* token) {
   introduction.set_run_id("run");
   std::atomic<uint64_t> transfers = 0;
   std::unique_ptr<FilesLink> link;
-  UploadChannel channel(transfers, [&] {
-    asio::post(loop, [&] { link->Wake(); });
-  });
+  UploadChannel channel(transfers,
+                        [&] { asio::post(loop, [&] { link->Wake(); }); });
   Uploader uploader(
       channel, {{directory, "outputs/"}},
       {.on_done =

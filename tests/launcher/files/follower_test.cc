@@ -104,9 +104,7 @@ class FollowerTest : public testing::Test {
     Exchange();
   }
 
-  std::map<std::string, std::string> Here() {
-    return collector::Tree(logs_);
-  }
+  std::map<std::string, std::string> Here() { return collector::Tree(logs_); }
   std::map<std::string, std::string> There() {
     const std::string path = run_.path + "/nodes/node0/logs";
     return fs::exists(path) ? collector::Tree(path)
@@ -184,14 +182,14 @@ TEST_F(FollowerTest, KeepsWhatATruncationTook) {
   LookAndExchange();
   ASSERT_EQ(truncate(In("log").c_str(), 0), 0);
   LookAndExchange();
-  EXPECT_THAT(There(), UnorderedElementsAre(Pair("log", ""),
-                                            Pair("log.truncated-1",
-                                                 "before\n")));
+  EXPECT_THAT(There(),
+              UnorderedElementsAre(Pair("log", ""),
+                                   Pair("log.truncated-1", "before\n")));
   Append(In("log"), "after\n");
   LookAndExchange();
-  EXPECT_THAT(There(), UnorderedElementsAre(Pair("log", "after\n"),
-                                            Pair("log.truncated-1",
-                                                 "before\n")));
+  EXPECT_THAT(There(),
+              UnorderedElementsAre(Pair("log", "after\n"),
+                                   Pair("log.truncated-1", "before\n")));
 }
 
 TEST_F(FollowerTest, FollowsCopyTruncate) {
@@ -214,9 +212,9 @@ TEST_F(FollowerTest, NoticesATruncationThatGrewPastWhereItWas) {
   ASSERT_EQ(truncate(In("log").c_str(), 0), 0);
   Append(In("log"), "much longer than before\n");
   LookAndExchange();
-  EXPECT_THAT(There(), UnorderedElementsAre(
-                           Pair("log", "much longer than before\n"),
-                           Pair("log.truncated-1", "short\n")));
+  EXPECT_THAT(There(),
+              UnorderedElementsAre(Pair("log", "much longer than before\n"),
+                                   Pair("log.truncated-1", "short\n")));
 }
 
 TEST_F(FollowerTest, FollowsAFileThatWasDeletedAndGrows) {

@@ -20,7 +20,8 @@ TEST(Digest, IsTheOneThatXxhsumPrints) {
 }
 
 TEST(Digest, IsTheSameHoweverTheBytesCome) {
-  const std::string bytes = std::string(100'000, 'a') + std::string(70'000, 'b');
+  const std::string bytes =
+      std::string(100'000, 'a') + std::string(70'000, 'b');
   Digest digest;
   for (size_t at = 0; at < bytes.size(); at += 777) {
     digest.Update(absl::string_view(bytes).substr(at, 777));
