@@ -32,7 +32,8 @@ packages_of() {
     image) # build the images and run them side by side
       echo buildah podman runc netavark aardvark-dns iptables debootstrap ;;
     bench)
-      echo python3 openmpi-bin hyperfine iproute2 iptables procps rsync ;;
+      echo python3 python3-grpcio openmpi-bin hyperfine iproute2 iptables \
+        procps rsync openssl ;;
     fuzz) # clang with libFuzzer
       echo clang libclang-rt-14-dev ;;
     *)

@@ -6,28 +6,12 @@ import json
 import os
 import shutil
 import signal
-import sys
 import tempfile
-import time
 
 from launchers import (alternate, environment, kill_all, run_together,
                        survivors, wait_until)
 
 MPI = ["--framework", "mpi"]
-OUTPUT_BYTES = 300_000_000
-FEW_RUNS = 5  # of what takes seconds
-
-# The rank itself says when it begins, so that no launcher's start counts.
-_WRITER = """
-import os, sys, time
-if os.environ["OMPI_COMM_WORLD_RANK"] == "1":
-    block = (b"x" * 99 + b"\\n") * 600
-    left = int(sys.argv[1])
-    with open(sys.argv[2], "w") as file:
-        file.write(str(time.time()))
-    while left > 0:
-        left -= os.write(1, block[:left])
-"""
 
 
 # ---- mpirun through the agents of a running job ----
@@ -98,38 +82,3 @@ def whole_jobs(bench, hosts):
         lambda: run_together(bench.mpirun(hosts, ["true"], bench.mark()), 0))
     starts, ends = zip(*ours)
     return starts, ends, theirs
-
-
-# ---- output ----
-
-def _bytes_per_second(directory, start, log):
-    """From the rank's first write until everything is in the log, and over."""
-    began = os.path.join(directory, "began")
-    writer = [sys.executable, "-c", _WRITER, str(OUTPUT_BYTES), began]
-    run_together(start(writer), 0)
-    end = time.time()
-    [path] = glob.glob(os.path.join(directory, log))
-    if os.path.getsize(path) != OUTPUT_BYTES:
-        raise RuntimeError(f"{path}: {os.path.getsize(path)} bytes")
-    with open(began, encoding="ascii") as file:
-        return OUTPUT_BYTES / (end - float(file.read()))
-
-
-def outputs(bench, hosts):
-    def measure(start, log):
-        directory = tempfile.mkdtemp(prefix="output-", dir=hosts.root)
-        try:
-            return _bytes_per_second(
-                directory, lambda writer: start(directory, writer), log)
-        finally:
-            shutil.rmtree(directory)
-
-    return alternate(
-        min(bench.runs, FEW_RUNS),
-        lambda: measure(lambda directory, writer: bench.agents(
-            hosts, writer, bench.mark(),
-            [*MPI, "--console", "none", "--run-dir", directory], 2),
-                        "*/logs/1.stdout"),
-        lambda: measure(lambda directory, writer: bench.mpirun(
-            hosts, writer, bench.mark(), nodes=2,
-            out=os.path.join(directory, "out")), "out"))

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Measures muster side by side with mpirun and writes RESULTS.md.
+"""Measures muster side by side with mpirun and rsync, and writes RESULTS.md.
 
   tests/bench/run.py [--binary build/release/launcher/muster] [--runs 15]
+                     [--only output] [--only files] ...
 
 Each pair of numbers comes from alternating runs on the same machine; what is
 shown is the median with the smallest and the largest value. Needs root, for
-hosts out of network namespaces, and Open MPI's mpirun to compare with. A goal
-that is missed is a line in the table and no error: how fast a shared machine
-is today proves nothing about a change.
+hosts out of network namespaces, and mpirun (Open MPI's) and rsync to compare
+with. A goal that is missed is a line in the table and no error: how fast a
+shared machine is today proves nothing about a change.
 """
 
 import argparse
@@ -18,13 +19,17 @@ import subprocess
 import tempfile
 import time
 
+import files
 import mpi
+import output
+import sessions
 from hosts import Hosts
-from launchers import (DEADLINE, MARK, MPIRUN, Bench, alternate, environment,
-                       run_together, survivors, wait_until)
+from launchers import (DEADLINE, FEW_RUNS, MARK, MPIRUN, Bench, alternate,
+                       environment, run_together, survivors, wait_until)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+MEGABYTES = output.OUTPUT_BYTES // 10**6
 
 
 # ---- what is measured ----
@@ -116,7 +121,7 @@ def resident(bench):
 
 def shown(values, unit):
     scale = {"ms": 1000, "MB/s": 1e-6}.get(unit, 1)
-    digits = 1 if unit == "MiB" else 0
+    digits = 1 if unit in ("MiB", "s") else 0
     median, low, high = (f"{scale * value:.{digits}f}" for value in
                          (statistics.median(values), min(values), max(values)))
     return f"{median} {unit} ({low} to {high})"
@@ -139,7 +144,7 @@ def row(what, ours, theirs, unit, goal, limit, ratio_decides):
             f"{ratio:.2f}" if theirs else "-", goal, verdict]
 
 
-def measure_all(bench):
+def measure_starts(bench):
     yield row("One node, two workers of `true`, until the end",
               *two_workers(bench), "ms", "half of mpirun", 0.5, True)
     with Hosts(4) as hosts:
@@ -147,6 +152,13 @@ def measure_all(bench):
                   *four_hosts(bench, hosts), "ms", "mpirun", 1.0, True)
         yield row("Four hosts, from a worker's death until nothing is left",
                   *failures(bench, hosts), "ms", "200 ms", 0.2, False)
+    yield row("64 agents with one worker of `true` each on this machine, until "
+              "the last end", many_agents(bench, bench.runs), None, "ms", "3 s",
+              3.0, False)
+
+
+def measure_mpi(bench):
+    with Hosts(4) as hosts:
         yield row("Four hosts, `mpirun ... true` on the first, through `muster "
                   "rsh` of a running job",
                   *mpi.through_rsh(bench, hosts), "ms", "1.3 of mpirun", 1.3,
@@ -157,21 +169,65 @@ def measure_all(bench):
                   None, True)
         yield row("The same, from the start of the agents until the last end",
                   ends, theirs, "ms", "-", None, True)
-        yield row(f"A rank on another host writes {mpi.OUTPUT_BYTES // 10**6} "
-                  "MB in lines of 100 bytes, into a file on the first",
-                  *mpi.outputs(bench, hosts), "MB/s", "3 times mpirun", 3.0,
-                  True)
-    yield row("64 agents with one worker of `true` each on this machine, until "
-              "the last end", many_agents(bench, bench.runs), None, "ms", "3 s",
-              3.0, False)
-    yield row("The same with `--framework mpi`",
-              many_agents(bench, min(bench.runs, mpi.FEW_RUNS), mpi.MPI), None,
+        yield row("With `--framework mpi`, a rank on another host writes "
+                  f"{MEGABYTES} MB in lines of 100 bytes, into a file on the "
+                  "first",
+                  *output.lines(bench, hosts, mpi.MPI), "MB/s",
+                  "3 times mpirun", 3.0, True)
+    yield row("64 agents with `--framework mpi` and one worker of `true` each",
+              many_agents(bench, min(bench.runs, FEW_RUNS), mpi.MPI), None,
               "ms", "5 s", 5.0, False)
+
+
+def measure_output(bench):
+    with Hosts(2) as hosts:
+        yield row(f"A rank on another host writes {MEGABYTES} MB in lines of "
+                  "100 bytes, until all is durable on the first (mpirun: "
+                  "written)",
+                  *output.lines(bench, hosts), "MB/s", "3 times mpirun", 3.0,
+                  True)
+        yield row("A rank that computes and writes 50 MB/s: its own run time, "
+                  "beside one that writes to a local file",
+                  *output.growth(bench, hosts), "ms", "1.02 of the file", 1.02,
+                  True)
+        yield row("Memory of agent and keeper on a host whose rank writes as "
+                  "fast as it can, peak of the RSS",
+                  [output.memory(bench, hosts) for _ in range(3)], None, "MiB",
+                  "64 MiB", 64, False)
+
+
+def measure_files(bench):
+    with Hosts(2) as hosts:
+        ours, fsync, plain = files.beside_rsync(bench, hosts, files.make_large)
+        what = "`./outputs` of another host with one file of 4 GiB"
+        yield row(f"{what}, beside rsync --fsync to a daemon", ours, fsync, "s",
+                  "rsync --fsync", 1.0, True)
+        yield row("The same, beside plain rsync", ours, plain, "s", "-", None,
+                  True)
+        ours, fsync, plain = files.beside_rsync(bench, hosts, files.make_small)
+        what = "`./outputs` with 100,000 files of 1 KiB"
+        yield row(f"{what}, beside rsync --fsync to a daemon", ours, fsync, "s",
+                  "rsync --fsync", 1.0, True)
+        yield row("The same, beside plain rsync", ours, plain, "s", "-", None,
+                  True)
+        yield row("The same, alone", ours, None, "s", "60 s", 60.0, False)
+
+
+def measure_memory(bench):
     memory = [resident(bench) for _ in range(3)]
     yield row("Memory of agent and keeper, RSS", [rss for rss, _ in memory],
               None, "MiB", "20 MiB", 20, False)
     yield row("Memory of agent and keeper, PSS", [pss for _, pss in memory],
               None, "MiB", "20 MiB", 20, False)
+    yield row(f"Memory of an idle collector for each of {sessions.SESSIONS} "
+              "open sessions, mutual TLS",
+              [sessions.per_session(bench) for _ in range(3)], None, "KiB",
+              "200 KiB", 200, False)
+
+
+GROUPS = {"starts": measure_starts, "mpi": measure_mpi,
+          "output": measure_output, "files": measure_files,
+          "memory": measure_memory}
 
 
 def main():
@@ -180,15 +236,20 @@ def main():
         ROOT, "build", "release", "launcher", "muster"))
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--out", default=os.path.join(HERE, "RESULTS.md"))
+    parser.add_argument("--only", choices=GROUPS, action="append",
+                        help="measure these and write no file")
     args = parser.parse_args()
 
-    header = ["What", "muster", "mpirun", "ratio", "goal", "verdict"]
+    header = ["What", "muster", "mpirun or rsync", "ratio", "goal", "verdict"]
     lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
     print(lines[0], lines[1], sep="\n", flush=True)
     bench = Bench(os.path.realpath(args.binary), args.runs)
-    for cells in measure_all(bench):
-        lines.append("| " + " | ".join(cells) + " |")
-        print(lines[-1], flush=True)
+    for name in args.only or GROUPS:
+        for cells in GROUPS[name](bench):
+            lines.append("| " + " | ".join(cells) + " |")
+            print(lines[-1], flush=True)
+    if args.only:
+        return
 
     version = subprocess.run(["mpirun", "--version"], capture_output=True,
                              text=True, check=True).stdout.splitlines()[0]
@@ -197,11 +258,15 @@ def main():
             "# Measured\n\nWritten by `tests/bench/run.py`; do not edit.\n\n" +
             "\n".join(lines) +
             f"\n\nMedian (smallest to largest) of {args.runs} runs, muster "
-            f"and mpirun in turn, on {os.cpu_count()} cores; {version}. The "
-            "hosts are network namespaces of this machine, and mpirun starts "
-            "its daemons on them directly instead of over ssh. What a rank "
-            f"writes, and 64 nodes with mpi, are the median of "
-            f"{min(args.runs, mpi.FEW_RUNS)} runs, memory of 3.\n")
+            f"and mpirun or rsync in turn, on {os.cpu_count()} cores; "
+            f"{version}. The hosts are network namespaces of this machine, and "
+            "mpirun starts its daemons on them directly instead of over ssh. "
+            "What a rank writes, and 64 nodes with mpi, are the median of "
+            f"{min(args.runs, FEW_RUNS)} runs, its run time of "
+            f"{min(args.runs, 2 * FEW_RUNS)}, files and memory of "
+            f"{min(args.runs, files.FEW_RUNS)}. muster encrypts and says when "
+            "all is durable; mpirun and the rsync daemon do not encrypt, and "
+            "without --fsync neither waits for the disk.\n")
 
 
 if __name__ == "__main__":
