@@ -44,9 +44,11 @@ class Partition : public CollectorHost {
     runs_ = hosts_->Directory(2) + "/runs";
     StartCollector(2, runs_);
     writers_ = std::make_unique<Writers>(hosts_->Directory(2), "--rate 0.5");
-    const Command agent = Agent(
-        {{"--nnodes", "2"}, {"--collector", Listens(2)}, {"--console", "none"}},
-        Shell(writers_->Script()));
+    const Command agent = Agent({{"--nnodes", "2"},
+                                 {"--collector", Listens(2)},
+                                 {"--collect-timeout", collect_timeout},
+                                 {"--console", "none"}},
+                                Shell(writers_->Script()));
     Start(0, agent);
     Start(1, agent);
     ExpectProgress();

@@ -93,7 +93,11 @@ TEST_F(CollectorDiskFull, DoesNotTouchAFileThatIsThere) {
 
 // ---- failing ----
 
-TEST(CollectorDiskFailure, StopsTheCollectorBeforeItAcknowledges) {
+// By the number of the fdatasync() that fails: the first ones are of the run's
+// documents, later ones of its logs.
+class CollectorDiskFailure : public ::testing::TestWithParam<int> {};
+
+TEST_P(CollectorDiskFailure, StopsTheCollectorBeforeItAcknowledges) {
   Subprocess trial({.argv = {"strace", "-f", "-o", "/dev/null", "-e",
                              "inject=fdatasync:error=EIO:when=1", "true"}});
   if (trial.Wait() != Code(0)) {
@@ -104,7 +108,7 @@ TEST(CollectorDiskFailure, StopsTheCollectorBeforeItAcknowledges) {
   const Writers writers(directory.Dir("written"), "--rate 0.5");
   ASSERT_TRUE(collector.Start(
       {}, {"strace", "-f", "-o", "/dev/null", "-e", "trace=fdatasync", "-e",
-           "inject=fdatasync:error=EIO:when=5"}));
+           absl::StrCat("inject=fdatasync:error=EIO:when=", GetParam())}));
   Subprocess job({.argv = MusterArgv("sim",
                                      {{"--nnodes", "2"},
                                       {"--nproc-per-node", "2"},
@@ -124,11 +128,15 @@ TEST(CollectorDiskFailure, StopsTheCollectorBeforeItAcknowledges) {
       [&] { return LogBytesIn(collector.directory()) > stored + 100'000; },
       kLater))
       << job.Text();
-  ASSERT_TRUE(writers.HaveBegunIn(OnlyRunIn(collector.directory()), 4));
+  ASSERT_TRUE(writers.HaveBegunIn(OnlyRunIn(collector.directory()), 4))
+      << job.Text();
   writers.Stop();
   ASSERT_EQ(job.Wait(kLater), Code(0)) << job.Text();
   EXPECT_TRUE(writers.AreExactIn(OnlyRunIn(collector.directory()), 4));
 }
+
+INSTANTIATE_TEST_SUITE_P(Calls, CollectorDiskFailure,
+                         ::testing::Values(2, 5, 15, 40));
 
 }  // namespace
 }  // namespace muster::test
