@@ -72,13 +72,12 @@ TEST_F(CollectorDiskFull, GoesOnWhenThereIsSpaceAgain) {
 }
 
 TEST_F(CollectorDiskFull, DoesNotTouchAFileThatIsThere) {
-  Subprocess& job =
-      StartJob("run", {{"--collect-timeout", "1s"}},
-               "mkdir -p outputs; echo good >outputs/model.new;"
-               "mv outputs/model.new outputs/model;"
-               "until [ -e go ]; do sleep 0.01; done;"
-               "head -c 20000000 /dev/zero | tr '\\0' x >outputs/model.new;"
-               "mv outputs/model.new outputs/model");
+  Subprocess& job = StartJob("run", {{"--collect-timeout", "1s"}},
+                             "mkdir -p outputs; echo good >model;"
+                             "mv model outputs;"
+                             "until [ -e go ]; do sleep 0.01; done;"
+                             "head -c 20000000 /dev/zero | tr '\\0' x >model;"
+                             "mv model outputs");
   std::string model;
   ASSERT_TRUE(Eventually([&] {
     const std::string run = OnlyRunIn(inside_);

@@ -170,10 +170,10 @@ TEST_F(OutputFiles, OfEveryKindAreSentOrNamed) {
 
 TEST_F(OutputFiles, ThatAreMostlyHolesCostNothing) {
   Subprocess& job = StartThroughProxy(
-      "await 1; truncate -s 4G outputs/sparse.new;"
-      "for at in 0 1 3; do echo mark $at | dd of=outputs/sparse.new bs=1M"
+      "await 1; truncate -s 4G sparse;"
+      "for at in 0 1 3; do echo mark $at | dd of=sparse bs=1M"
       " seek=$((at * 1024)) conv=notrunc 2>/dev/null; done;"
-      "mv outputs/sparse.new outputs/sparse");
+      "mv sparse outputs");
   ASSERT_TRUE(Eventually([&] { return Exists(Run() + "/run.json"); }));
   const uint64_t before = proxy_->counts().up;
   Step(1);
@@ -245,8 +245,7 @@ TEST_F(OutputFiles, RewrittenWhileTheyAreSentAreNeverMixed) {
 TEST_F(OutputFiles, GoOnWhereTheConnectionBroke) {
   constexpr uint64_t kBytes = uint64_t{256} << 20;
   Subprocess& job = StartThroughProxy(
-      "await 1; head -c 268435456 /dev/urandom >outputs/model.new;"
-      "mv outputs/model.new outputs/model");
+      "await 1; head -c 268435456 /dev/urandom >model; mv model outputs");
   ASSERT_TRUE(Eventually([&] { return Exists(Run() + "/run.json"); }))
       << job.Text();
   // Not the same in every run: told, for the case that it fails.
@@ -274,8 +273,7 @@ TEST_F(OutputFiles, GoOnWhereTheConnectionBroke) {
 
 TEST_F(OutputFiles, GoOnAfterTheDeathOfTheCollector) {
   Subprocess& job = StartThroughProxy(
-      "await 1; head -c 67108864 /dev/urandom >outputs/model.new;"
-      "mv outputs/model.new outputs/model");
+      "await 1; head -c 67108864 /dev/urandom >model; mv model outputs");
   ASSERT_TRUE(Eventually([&] { return Exists(Run() + "/run.json"); }))
       << job.Text();
   const uint64_t before = proxy_->counts().up;
