@@ -65,14 +65,18 @@ class OutputFiles : public CollectTest {
 };
 
 TEST_F(OutputFiles, ArriveWhenTheyAreClosed) {
+  // The first one shows that the directory is watched.
   Subprocess& job = Start(
-      "exec 3>outputs/open; echo unfinished >&3; echo whole >outputs/closed;"
-      "await 1; echo business >&3; exec 3>&-; await 2");
+      "echo whole >outputs/first; await 1; exec 3>outputs/open;"
+      "echo unfinished >&3; echo whole >outputs/closed; await 2;"
+      "echo business >&3; exec 3>&-; await 3");
+  ExpectSoon("first", "whole\n", job);
+  Step(1);
   ExpectSoon("closed", "whole\n", job);
   EXPECT_FALSE(Exists(PathOf("open"))) << "it is still being written";
-  Step(1);
-  ExpectSoon("open", "unfinished\nbusiness\n", job);
   Step(2);
+  ExpectSoon("open", "unfinished\nbusiness\n", job);
+  Step(3);
   EXPECT_EQ(EndOf(job), Code(0)) << job.Text();
 }
 
