@@ -10,7 +10,8 @@ constexpr size_t kMostChunks = Handover::kBound / Chunk::kCapacity;
 
 }  // namespace
 
-Handover::Handover(Callbacks callbacks) : callbacks_(std::move(callbacks)) {}
+Handover::Handover(BufferPool pool, Callbacks callbacks)
+    : callbacks_(std::move(callbacks)), pool_(std::move(pool)) {}
 
 void Handover::AddData(StreamId stream, uint64_t offset,
                        absl::string_view bytes) {
@@ -18,7 +19,7 @@ void Handover::AddData(StreamId stream, uint64_t offset,
   const bool was_empty = queue_.empty();
   if (was_empty && !bytes.empty()) Append();
   while (!bytes.empty()) {
-    const size_t taken = queue_.back()->AddData(stream, offset, bytes);
+    const size_t taken = queue_.back().AddData(stream, offset, bytes);
     if (taken == 0) Append();
     offset += taken;
     bytes.remove_prefix(taken);
@@ -29,16 +30,16 @@ void Handover::AddData(StreamId stream, uint64_t offset,
 void Handover::AddEnd(StreamId stream, uint64_t offset, StreamEnd how) {
   absl::MutexLock lock(&mutex_);
   const bool was_empty = queue_.empty();
-  if (was_empty || !queue_.back()->AddEnd(stream, offset, how)) {
+  if (was_empty || !queue_.back().AddEnd(stream, offset, how)) {
     Append().AddEnd(stream, offset, how);
   }
   Filled(was_empty);
 }
 
-std::unique_ptr<Chunk> Handover::Take() {
+std::optional<Chunk> Handover::Take() {
   absl::MutexLock lock(&mutex_);
-  if (queue_.empty()) return nullptr;
-  std::unique_ptr<Chunk> chunk = std::move(queue_.front());
+  if (queue_.empty()) return std::nullopt;
+  std::optional<Chunk> chunk = std::move(queue_.front());
   queue_.pop_front();
   if (paused_ && queue_.size() <= kMostChunks / 2) {
     paused_ = false;
@@ -47,20 +48,9 @@ std::unique_ptr<Chunk> Handover::Take() {
   return chunk;
 }
 
-void Handover::Return(std::unique_ptr<Chunk> chunk) {
-  chunk->Clear();
-  absl::MutexLock lock(&mutex_);
-  if (spares_.size() < kSpares) spares_.push_back(std::move(chunk));
-}
-
 Chunk& Handover::Append() {
-  if (spares_.empty()) {
-    queue_.push_back(std::make_unique<Chunk>());
-  } else {
-    queue_.push_back(std::move(spares_.back()));
-    spares_.pop_back();
-  }
-  return *queue_.back();
+  queue_.emplace_back(pool_.Get());
+  return queue_.back();
 }
 
 void Handover::Filled(bool was_empty) {

@@ -5,8 +5,7 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
-#include <memory>
-#include <vector>
+#include <optional>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
@@ -17,9 +16,8 @@ namespace muster::streams {
 
 // Job: a queue of chunks, bounded in that it says when readers have to pause.
 // Small appends gather in one chunk as long as the other side is busy.
-// Threads: AddData and AddEnd on one, Take and Return on another.
-// At most kBound bytes, what comes until readers have paused, and a few spare
-// chunks.
+// Threads: AddData and AddEnd on one, Take on another.
+// At most kBound bytes, and what comes until readers have paused.
 class Handover {
  public:
   static constexpr size_t kBound = size_t{8} << 20;
@@ -31,28 +29,24 @@ class Handover {
     std::function<void()> on_filled;  // was empty
   };
 
-  explicit Handover(Callbacks callbacks);
+  Handover(BufferPool pool, Callbacks callbacks);
 
   void AddData(StreamId stream, uint64_t offset, absl::string_view bytes)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void AddEnd(StreamId stream, uint64_t offset, StreamEnd how)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // The oldest chunk; null when there is none.
-  std::unique_ptr<Chunk> Take() ABSL_LOCKS_EXCLUDED(mutex_);
-  // A chunk that may be filled again.
-  void Return(std::unique_ptr<Chunk> chunk) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The oldest chunk, if there is one.
+  std::optional<Chunk> Take() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  static constexpr size_t kSpares = 4;
-
   Chunk& Append() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Filled(bool was_empty) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Callbacks callbacks_;
   absl::Mutex mutex_;
-  std::deque<std::unique_ptr<Chunk>> queue_ ABSL_GUARDED_BY(mutex_);
-  std::vector<std::unique_ptr<Chunk>> spares_ ABSL_GUARDED_BY(mutex_);
+  BufferPool pool_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Chunk> queue_ ABSL_GUARDED_BY(mutex_);
   bool paused_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

@@ -42,12 +42,12 @@ bool IsWorthRetrying(grpc::StatusCode code) {
 
 LogLink::LogLink(asio::io_context& loop, std::shared_ptr<grpc::Channel> channel,
                  const Introduction& introduction, const Segments& segments,
-                 Callbacks callbacks)
+                 BufferPool pool, Callbacks callbacks)
     : loop_(loop),
       channel_(std::move(channel)),
       introduction_(introduction),
       callbacks_(std::move(callbacks)),
-      reader_(segments),
+      reader_(segments, std::move(pool)),
       backoff_(std::random_device()()),
       retry_(loop) {
   Open();
@@ -119,15 +119,18 @@ void LogLink::Finish() {
 }
 
 void LogLink::Pump() {
-  if (over_ || !welcomed_ || !stream_->CanWrite()) return;
-  for (int batches = 0; batches < kBatchesInATurn; ++batches) {
-    std::optional<LogMessage> message = forwarder_.Next();
+  if (over_ || !welcomed_) return;
+  int batches = 0;
+  while (stream_->CanWrite()) {
+    const std::optional<LogMessage> message = forwarder_.Next();
     if (message) {
-      return stream_->Write(EncodeLogMessage(*message, NowUnixMs()));
+      stream_->Write(EncodeLogMessage(*message, NowUnixMs()));
+      continue;
     }
-    if (forwarder_.HasQueued() || !Refill()) return;
+    if (forwarder_.HasQueued()) return;  // the window is used up
+    if (++batches > kBatchesInATurn) return Poke();
+    if (!Refill()) return;
   }
-  Poke();
 }
 
 bool LogLink::Refill() {

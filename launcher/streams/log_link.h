@@ -58,7 +58,7 @@ class LogLink {
 
   LogLink(asio::io_context& loop, std::shared_ptr<grpc::Channel> channel,
           const Introduction& introduction, const Segments& segments,
-          Callbacks callbacks);
+          BufferPool pool, Callbacks callbacks);
   ~LogLink();
   LogLink(const LogLink&) = delete;
   LogLink& operator=(const LogLink&) = delete;

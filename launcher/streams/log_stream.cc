@@ -5,6 +5,7 @@
 #include <grpcpp/support/client_callback.h>
 
 #include <asio/post.hpp>
+#include <deque>
 #include <mutex>
 #include <utility>
 
@@ -45,11 +46,19 @@ class LogStream::Call final
     done_.WaitForNotification();
   }
 
-  bool can_write() const { return !writing_ && !closed_; }
+  bool can_write() const { return queued_ < kMostQueued && !closed_; }
 
   void Write(grpc::ByteBuffer message) {
+    ++queued_;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (writing_) {
+        queue_.push_back(std::move(message));
+        return;
+      }
+      writing_ = true;
+    }
     outgoing_.Swap(&message);
-    writing_ = true;
     StartWrite(&outgoing_);
   }
 
@@ -64,11 +73,25 @@ class LogStream::Call final
     StartRead(&incoming_);
   }
 
+  // Goes on with the next message here and now: the loop may be busy with the
+  // disk, and what gRPC does for a message (TLS) is done by its own thread.
   void OnWriteDone(bool ok) override {
-    Post([this, ok] {
-      writing_ = false;
-      outgoing_.Clear();
-      if (ok && !closed_) callbacks_.on_written();
+    outgoing_.Clear();
+    bool next = false;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      next = ok && !queue_.empty();
+      writing_ = next;
+      if (next) {
+        outgoing_.Swap(&queue_.front());
+        queue_.pop_front();
+      }
+    }
+    if (next) StartWrite(&outgoing_);
+    if (!ok) return;  // the read fails as well, and the status says why
+    Post([this] {
+      --queued_;
+      if (!closed_) callbacks_.on_written();
     });
   }
 
@@ -90,8 +113,11 @@ class LogStream::Call final
 
   // Writes nothing any more, so that the stream can end.
   void Close() {
-    if (closed_) return;
-    closed_ = true;
+    if (std::exchange(closed_, true)) return;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      queue_.clear();
+    }
     RemoveHold();
   }
 
@@ -102,13 +128,16 @@ class LogStream::Call final
 
   // The loop's thread only.
   Callbacks callbacks_;
-  grpc::ByteBuffer outgoing_;  // while writing_ it is gRPC's
-  bool writing_ = false;
+  int queued_ = 0;  // messages that are not written, as far as the loop knows
   bool closed_ = false;
   bool detached_ = false;
 
+  grpc::ByteBuffer outgoing_;  // of whoever has set writing_
+
   std::mutex mutex_;
-  asio::io_context* loop_;  // guarded by mutex_; null once detached
+  asio::io_context* loop_;              // guarded by mutex_; null once detached
+  std::deque<grpc::ByteBuffer> queue_;  // guarded by mutex_
+  bool writing_ = false;                // guarded by mutex_
 };
 
 LogStream::LogStream(asio::io_context& loop,

@@ -14,8 +14,9 @@
 
 namespace muster::streams {
 
-// Job: gRPC's side of one connection: one message at a time is written, and
-// what comes is handed to the loop.
+// Job: gRPC's side of one connection: what is to be written waits in a short
+// queue, so that gRPC never waits for the loop, and what comes is handed to the
+// loop.
 // Life cycle: construction opens it; on_closed comes once and is the last call.
 // Destruction cancels it, and waits until gRPC has let go of it, which takes no
 // network: otherwise one of gRPC's threads might be the last to hold the
@@ -26,9 +27,11 @@ namespace muster::streams {
 // Ownership: the loop must outlive it.
 class LogStream {
  public:
+  static constexpr int kMostQueued = 3;
+
   struct Callbacks {
     std::function<void(const LogDown&)> on_message;
-    std::function<void()> on_written;  // CanWrite() again
+    std::function<void()> on_written;  // CanWrite(), again
     std::function<void(const grpc::Status&)> on_closed;
   };
 
@@ -38,6 +41,7 @@ class LogStream {
   LogStream(const LogStream&) = delete;
   LogStream& operator=(const LogStream&) = delete;
 
+  // Fewer than kMostQueued messages wait.
   bool CanWrite() const;
   // Only when CanWrite().
   void Write(grpc::ByteBuffer message);

@@ -12,7 +12,7 @@ namespace muster::streams {
 namespace {
 
 // So much is written in one turn of the loop, between which the link works.
-constexpr int kChunksInATurn = 4;
+constexpr int kChunksInATurn = 1;
 
 // A spool that is full for want of disk may find room without our doing.
 constexpr std::chrono::milliseconds kFullPause(200);
@@ -35,6 +35,7 @@ Outflow::Worker::Worker(asio::io_context& agent, const OutflowOptions& options,
       spool_path_(spool->path()),
       shared_(std::make_shared<Shared>(Shared{std::move(callbacks)})),
       handover_(
+          pool_,
           {.on_pause =
                [this](bool paused) {
                  PostToAgent([paused](const OutflowCallbacks& c) {
@@ -86,13 +87,13 @@ void Outflow::Worker::Run() {
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
-  asio::post(loop_, [this] { Connect(); });
+  Connect();
   loop_.run();
 }
 
 void Outflow::Worker::Connect() {
   link_ = std::make_unique<LogLink>(
-      loop_, channel_, options_.introduction, spool_->segments(),
+      loop_, channel_, options_.introduction, spool_->segments(), pool_,
       LogLink::Callbacks{
           .on_release = [this](LogPosition position) { OnRelease(position); },
           .streams_at_end =
@@ -111,11 +112,7 @@ void Outflow::Worker::Write() {
     if (!pending_) pending_ = handover_.Take();
     if (!pending_) {
       if (!finishing_) break;
-      if (link_ && failure_.empty()) {
-        link_->Finish();
-      } else {
-        Fail(failure_);
-      }
+      failure_.empty() ? link_->Finish() : Fail(failure_);
       return;
     }
     if (!WriteNext()) {
@@ -135,7 +132,10 @@ bool Outflow::Worker::WriteNext() {
       spool_->Append(pending_->payload(), std::chrono::steady_clock::now());
   TellOfTheDisk(appended);
   if (appended == Spool::Appended::kFull) return false;
-  handover_.Return(std::move(pending_));
+  if (appended == Spool::Appended::kYes) {
+    spool_->segments().Remember(pending_->payload(), pending_->memory());
+  }
+  pending_.reset();
   return true;
 }
 

@@ -7,6 +7,7 @@
 #include <asio/steady_timer.hpp>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -75,6 +76,7 @@ class Outflow::Worker {
     bool alive = true;
   };
   const std::shared_ptr<Shared> shared_;
+  const BufferPool pool_;
   Handover handover_;
   std::atomic<uint64_t> appended_bytes_ = 0;
   std::atomic<uint64_t> acknowledged_bytes_ = 0;
@@ -85,8 +87,8 @@ class Outflow::Worker {
 
   // Its own thread only, from Run on.
   std::unique_ptr<Spool> spool_;
-  std::unique_ptr<LogLink> link_;   // null when it is of no use any more
-  std::unique_ptr<Chunk> pending_;  // taken, but not written
+  std::unique_ptr<LogLink> link_;  // null when it is of no use any more
+  std::optional<Chunk> pending_;   // taken, but not written
   asio::steady_timer full_timer_{loop_};
   std::string failure_;  // why the link is of no use
   bool finishing_ = false;

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "absl/status/status.h"
 
@@ -104,18 +105,19 @@ absl::StatusOr<Record> TakeRecord(absl::string_view& payload) {
   } else {
     record.how = static_cast<StreamEnd>(code);
   }
-  payload.remove_prefix(kRecordHeaderBytes);
+  absl::string_view rest = payload.substr(kRecordHeaderBytes);
   if (record.type == Type::kData) {
-    if (record.length > payload.size()) {
+    if (record.length > rest.size()) {
       return absl::DataLossError("a record's bytes are cut off");
     }
-    record.bytes = payload.substr(0, record.length);
-    payload.remove_prefix(record.length);
+    record.bytes = rest.substr(0, record.length);
+    rest.remove_prefix(record.length);
   }
+  payload = rest;
   return record;
 }
 
-Chunk::Chunk() : bytes_(std::make_unique_for_overwrite<char[]>(kCapacity)) {}
+Chunk::Chunk(std::shared_ptr<char[]> buffer) : buffer_(std::move(buffer)) {}
 
 size_t Chunk::AddData(StreamId stream, uint64_t offset,
                       absl::string_view bytes) {
@@ -124,7 +126,7 @@ size_t Chunk::AddData(StreamId stream, uint64_t offset,
   if (bytes.empty() || room() <= header) return 0;
   const size_t taken = std::min(bytes.size(), room() - header);
   if (extend) {
-    char* const length = bytes_.get() + last_ + kLengthAt;
+    char* const length = buffer_.get() + last_ + kLengthAt;
     Store(Load<uint64_t>(length) + taken, length);
   } else {
     last_ = size_;
@@ -135,7 +137,7 @@ size_t Chunk::AddData(StreamId stream, uint64_t offset,
                .length = taken});
     extends_ = true;
   }
-  memcpy(bytes_.get() + size_, bytes.data(), taken);
+  memcpy(buffer_.get() + size_, bytes.data(), taken);
   size_ += taken;
   last_end_ = offset + taken;
   return taken;
@@ -149,13 +151,8 @@ bool Chunk::AddEnd(StreamId stream, uint64_t offset, StreamEnd how) {
   return true;
 }
 
-void Chunk::Clear() {
-  size_ = 0;
-  extends_ = false;
-}
-
 void Chunk::AddHeader(const Record& record) {
-  EncodeHeader(record, bytes_.get() + size_);
+  EncodeHeader(record, buffer_.get() + size_);
   size_ += kRecordHeaderBytes;
 }
 

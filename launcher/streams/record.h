@@ -17,6 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "launcher/streams/buffer_pool.h"
 #include "proto/collector.pb.h"
 
 namespace muster::streams {
@@ -66,18 +67,21 @@ struct Record {
 void EncodeRecord(const Record& record, std::string& payload);
 
 // Takes the first record off `payload`; its bytes point into it.
-// Errors: DataLoss when it begins with none, as this version writes them.
+// Errors: DataLoss when it begins with none, as this version writes them;
+// nothing is taken then.
 absl::StatusOr<Record> TakeRecord(absl::string_view& payload);
 
 // Job: collect what a node's streams say, as the payload of one frame: bytes
-// are copied once, to where they are written from.
-// Threads: one at a time. Plain memory, kCapacity bytes.
+// are copied once, to where they are written and sent from.
+// Life cycle: a value that can be moved; its payload lives as long as anybody
+// holds memory().
+// Threads: one at a time.
 class Chunk {
  public:
-  // With the frame's header it is a message's 256 KiB or less.
-  static constexpr size_t kCapacity = 256 * 1024 - 16;
+  // With the frame's header it fills a buffer.
+  static constexpr size_t kCapacity = BufferPool::kBytes - 16;
 
-  Chunk();
+  explicit Chunk(std::shared_ptr<char[]> buffer = BufferPool().Get());
 
   // Adds as many of the bytes as there is room for; returns how many. They
   // extend the last record where they go on with it.
@@ -85,15 +89,14 @@ class Chunk {
   // False when there is no room.
   bool AddEnd(StreamId stream, uint64_t offset, StreamEnd how);
 
-  void Clear();
-  bool empty() const { return size_ == 0; }
-  absl::string_view payload() const { return {bytes_.get(), size_}; }
+  absl::string_view payload() const { return {buffer_.get(), size_}; }
+  const std::shared_ptr<char[]>& memory() const { return buffer_; }
 
  private:
   size_t room() const { return kCapacity - size_; }
   void AddHeader(const Record& record);
 
-  const std::unique_ptr<char[]> bytes_;
+  std::shared_ptr<char[]> buffer_;
   size_t size_ = 0;
   // Of the last record, if it is data:
   bool extends_ = false;

@@ -28,6 +28,9 @@ using process::UniqueFd;
 
 constexpr absl::string_view kSuffix = ".segment";
 
+// Of BufferPool::kBytes each.
+constexpr size_t kMostRemembered = 12;
+
 std::optional<uint64_t> NumberOf(absl::string_view name) {
   uint64_t number = 0;
   if (!absl::EndsWith(name, kSuffix) ||
@@ -178,6 +181,23 @@ absl::Status Segments::WriteFrame(absl::string_view payload) {
   newest.end += header.size() + payload.size();
   bytes_ += header.size() + payload.size();
   return absl::OkStatus();
+}
+
+void Segments::Remember(absl::string_view payload,
+                        std::shared_ptr<const char[]> memory) {
+  LogPosition begin = end();
+  begin.offset -= framing::kFrameHeaderBytes + payload.size();
+  if (remembered_.size() == kMostRemembered) remembered_.pop_front();
+  remembered_.push_back(
+      {.begin = begin, .payload = payload, .memory = std::move(memory)});
+}
+
+const Segments::Remembered* Segments::Recall(LogPosition begin) const {
+  const auto found = std::lower_bound(
+      remembered_.begin(), remembered_.end(), begin,
+      [](const Remembered& frame, LogPosition p) { return frame.begin < p; });
+  return found == remembered_.end() || found->begin != begin ? nullptr
+                                                             : &*found;
 }
 
 void Segments::RemoveOldest() {

@@ -5,6 +5,7 @@
 #include <compare>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
@@ -59,6 +60,18 @@ class Segments {
   // for anything else, after which nothing may be added to this segment.
   absl::Status WriteFrame(absl::string_view payload);
 
+  // The frame that was written last has its payload in this memory as well: as
+  // long as it is one of the last few, it need not be read back.
+  void Remember(absl::string_view payload,
+                std::shared_ptr<const char[]> memory);
+  struct Remembered {
+    LogPosition begin;  // of the frame
+    absl::string_view payload;
+    std::shared_ptr<const char[]> memory;
+  };
+  // The frame that begins there; null when it has to be read.
+  const Remembered* Recall(LogPosition begin) const;
+
   // Removes the oldest one, whether the file can be removed or not.
   void RemoveOldest();
 
@@ -67,8 +80,9 @@ class Segments {
   std::deque<Segment> list_;
   uint64_t bytes_ = 0;
   uint64_t last_number_ = 0;
-  process::UniqueFd writing_;  // the newest
-  uint64_t identity_ = 0;      // of the newest
+  process::UniqueFd writing_;          // the newest
+  uint64_t identity_ = 0;              // of the newest
+  std::deque<Remembered> remembered_;  // oldest first
 };
 
 // "0000000001.segment"

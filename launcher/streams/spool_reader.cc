@@ -14,7 +14,7 @@ namespace {
 
 using framing::Frame;
 
-constexpr size_t kBlock = 256 * 1024;
+constexpr size_t kBlock = BufferPool::kBytes;
 constexpr uint64_t kLongestSearch = uint64_t{16} << 20;
 constexpr size_t kLongestFrame =
     framing::kFrameHeaderBytes + framing::kMaxPayloadBytes;
@@ -100,14 +100,15 @@ void SpoolReader::ReadHeader(const Segment& segment, Batch& batch) {
 
 absl::string_view SpoolReader::ReadBlock(size_t size, Batch& batch) {
   const std::shared_ptr<char[]> block =
-      std::make_shared_for_overwrite<char[]>(size);
+      size <= BufferPool::kBytes ? pool_.Get()
+                                 : std::make_shared_for_overwrite<char[]>(size);
   const ssize_t got = ReadAt(file_.get(), cursor_.offset, block.get(), size);
   batch.memory = block;
   return {block.get(), got < 0 ? 0 : static_cast<size_t>(got)};
 }
 
 void SpoolReader::ReadFrames(const Segment& segment, Batch& batch) {
-  if (cursor_.offset >= segment.end) return;
+  if (cursor_.offset >= segment.end || RecallFrame(batch)) return;
   const uint64_t left = segment.end - cursor_.offset;
   uint64_t wanted = std::min<uint64_t>(left, kBlock);
   absl::string_view block = ReadBlock(wanted, batch);
@@ -138,17 +139,31 @@ void SpoolReader::ReadFrames(const Segment& segment, Batch& batch) {
   // What is cut off by the end of the block, and what needs a search, is for
   // the next read.
   while (frame.size > 0) {
-    bool sound = frame.state == Frame::State::kWhole;
-    for (absl::string_view payload = frame.payload;
-         sound && !payload.empty();) {
-      const absl::StatusOr<Record> record = TakeRecord(payload);
-      sound = record.ok();
-      if (sound) batch.records.push_back(*record);
+    if (frame.state == Frame::State::kWhole) {
+      TakeRecords(frame.payload, batch);
+    } else {
+      Damage(GAP_CORRUPT, batch);
     }
-    if (!sound) Damage(GAP_CORRUPT, batch);
     cursor_.offset += frame.size;
     block.remove_prefix(frame.size);
     frame = framing::DecodeFrame(identity_, cursor_.offset, block);
+  }
+}
+
+bool SpoolReader::RecallFrame(Batch& batch) {
+  const Segments::Remembered* const frame = segments_.Recall(cursor_);
+  if (frame == nullptr) return false;
+  batch.memory = frame->memory;
+  TakeRecords(frame->payload, batch);
+  cursor_.offset += framing::kFrameHeaderBytes + frame->payload.size();
+  return true;
+}
+
+void SpoolReader::TakeRecords(absl::string_view payload, Batch& batch) {
+  while (!payload.empty()) {
+    const absl::StatusOr<Record> record = TakeRecord(payload);
+    if (!record.ok()) return Damage(GAP_CORRUPT, batch);
+    batch.records.push_back(*record);
   }
 }
 

@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
 #include "launcher/process/unique_fd.h"
+#include "launcher/streams/buffer_pool.h"
 #include "launcher/streams/record.h"
 #include "launcher/streams/segments.h"
 
@@ -38,7 +40,8 @@ struct Batch {
 // Ownership: borrows the segments, which must outlive it.
 class SpoolReader {
  public:
-  explicit SpoolReader(const Segments& segments) : segments_(segments) {}
+  explicit SpoolReader(const Segments& segments, BufferPool pool = {})
+      : segments_(segments), pool_(std::move(pool)) {}
 
   Batch Read();
 
@@ -55,6 +58,9 @@ class SpoolReader {
   bool Enter(Batch& batch);
   void ReadHeader(const Segment& segment, Batch& batch);
   void ReadFrames(const Segment& segment, Batch& batch);
+  // Without the disk; false when the frame at the cursor is not remembered.
+  bool RecallFrame(Batch& batch);
+  void TakeRecords(absl::string_view payload, Batch& batch);
   // Up to `size` bytes from the cursor on; empty on an error.
   absl::string_view ReadBlock(size_t size, Batch& batch);
   // Where the first whole frame after the cursor begins; `segment_end` if there
@@ -66,6 +72,7 @@ class SpoolReader {
   void Leave(const Segment& segment);
 
   const Segments& segments_;
+  BufferPool pool_;
   LogPosition cursor_;
   bool entered_ = false;    // the cursor's segment was opened, or can't be
   process::UniqueFd file_;  // of the cursor's segment

@@ -1,8 +1,9 @@
 #include "tests/launcher/streams/fake_collector.h"
 
+#include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 
 namespace muster::streams {
 
@@ -22,6 +23,10 @@ class FakeCollector::Call final
     if (!ok) return Close(grpc::Status::CANCELLED);
     if (!collector_.refusal_.ok()) return Close(collector_.refusal_);
     if (up_.has_introduction()) {
+      if (collector_.IsTaken()) {
+        return Close(grpc::Status(grpc::StatusCode::ALREADY_EXISTS,
+                                  "the earlier stream is not over"));
+      }
       collector_.introductions_.push_back(up_.introduction());
       introduced_ = true;
     } else if (!introduced_) {
@@ -68,37 +73,27 @@ class FakeCollector::Call final
     Finish(status);
   }
 
+  bool IsOpen() const { return introduced_ && !closed_; }
+
   // Writes what there is to say.
   void Flush() ABSL_EXCLUSIVE_LOCKS_REQUIRED(collector_.mutex_) {
     if (writing_ || closed_ || !introduced_) return;
     down_.Clear();
     if (!std::exchange(welcomed_, true)) {
-      LogWelcome& welcome = *down_.mutable_welcome();
-      welcome.set_window_bytes(collector_.window_);
-      for (const auto& [id, stored] : collector_.streams_) {
-        StreamPosition& position = *welcome.add_streams();
-        *position.mutable_stream() = ToProto(id);
-        position.set_offset(stored.offset);
-        position.set_ended(stored.how != STREAM_END_UNSPECIFIED);
-      }
+      *down_.mutable_welcome() = collector_.ledger_.Welcome(collector_.window_);
       // What it says is durable.
-      collector_.MakeDurable();
+      collector_.ledger_.MakeDurable();
     } else if (collector_.hold_) {
       return;
     } else if (acknowledged_ < taken_) {
-      collector_.MakeDurable();
+      collector_.ledger_.MakeDurable();
+      collector_.unacknowledged_ = 0;
       acknowledged_ = taken_;
-      down_.mutable_progress()->set_messages(acknowledged_);
+      down_.mutable_progress()->set_messages(acknowledged_ +
+                                             (collector_.lies_ ? 1 : 0));
     } else if (finishing_) {
-      LogDone& done = *down_.mutable_done();
-      for (const auto& [id, stored] : collector_.streams_) {
-        if (id.kind == STREAM_AGENT) continue;
-        uint64_t gaps = 0;
-        for (const Gap& gap : stored.gaps) gaps += gap.length;
-        done.set_stored_bytes(done.stored_bytes() + stored.offset - gaps);
-        done.set_gap_bytes(done.gap_bytes() + gaps);
-      }
-      collector_.done_ = done;
+      collector_.done_ = collector_.ledger_.Done();
+      *down_.mutable_done() = *collector_.done_;
       closed_ = true;
       StartWriteAndFinish(&down_, grpc::WriteOptions(), grpc::Status::OK);
       return;
@@ -131,63 +126,16 @@ grpc::ServerBidiReactor<LogUp, LogDown>* FakeCollector::Logs(
 }
 
 absl::Status FakeCollector::Take(const LogUp& message) {
-  const auto out_of_order = [](const StreamName& name, uint64_t offset,
-                               const Stored& stored) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(name.ShortDebugString(), " at ", offset, " instead of ",
-                     stored.offset));
-  };
   ++messages_;
-  if (message.has_data()) {
-    const LogData& data = message.data();
-    Stored& stored = streams_[FromProto(data.stream())];
-    if (data.data().size() > 256 * 1024) {
-      return absl::InvalidArgumentError("too large");
-    }
-    if (data.data().empty() || data.offset() != stored.offset ||
-        stored.how != STREAM_END_UNSPECIFIED) {
-      return out_of_order(data.stream(), data.offset(), stored);
-    }
-    if (!discard_) stored.bytes += data.data();
-    stored.offset += data.data().size();
-    bytes_ += data.data().size();
-    unacknowledged_ += data.data().size();
-    most_unacknowledged_ = std::max(most_unacknowledged_, unacknowledged_);
-  } else if (message.has_gap()) {
-    const LogGap& gap = message.gap();
-    Stored& stored = streams_[FromProto(gap.stream())];
-    if (gap.length() == 0 || gap.offset() != stored.offset ||
-        stored.how != STREAM_END_UNSPECIFIED) {
-      return out_of_order(gap.stream(), gap.offset(), stored);
-    }
-    stored.gaps.push_back({gap.offset(), gap.length(), gap.reason()});
-    stored.offset += gap.length();
-  } else if (message.has_end()) {
-    const LogEnd& end = message.end();
-    Stored& stored = streams_[FromProto(end.stream())];
-    if (end.offset() != stored.offset || stored.how != STREAM_END_UNSPECIFIED) {
-      return out_of_order(end.stream(), end.offset(), stored);
-    }
-    stored.how = end.how();
-  } else if (!message.has_finish()) {
-    return absl::InvalidArgumentError("what is that?");
-  }
-  return absl::OkStatus();
-}
-
-void FakeCollector::MakeDurable() {
-  unacknowledged_ = 0;
-  for (const auto& [id, stored] : streams_) {
-    durable_[id] = {.bytes = stored.bytes.size(),
-                    .gaps = stored.gaps.size(),
-                    .offset = stored.offset,
-                    .how = stored.how};
-  }
+  bytes_ += message.data().data().size();
+  unacknowledged_ += message.data().data().size();
+  most_unacknowledged_ = std::max(most_unacknowledged_, unacknowledged_);
+  return ledger_.Take(message);
 }
 
 std::map<StreamId, Stored> FakeCollector::Streams() {
   absl::MutexLock lock(&mutex_);
-  return streams_;
+  return ledger_.streams();
 }
 
 std::vector<Introduction> FakeCollector::Introductions() {
@@ -230,11 +178,6 @@ void FakeCollector::SetWindow(uint64_t bytes) {
   window_ = bytes;
 }
 
-void FakeCollector::Discard() {
-  absl::MutexLock lock(&mutex_);
-  discard_ = true;
-}
-
 void FakeCollector::HoldAcks(bool hold) {
   absl::MutexLock lock(&mutex_);
   hold_ = hold;
@@ -254,21 +197,29 @@ void FakeCollector::BreakAfter(uint64_t messages, const grpc::Status& status) {
   break_with_ = status;
 }
 
+void FakeCollector::AcknowledgeTooMuch() {
+  absl::MutexLock lock(&mutex_);
+  lies_ = true;
+}
+
+bool FakeCollector::IsTaken() const {
+  return std::any_of(calls_.begin(), calls_.end(),
+                     [](const Call* call) { return call->IsOpen(); });
+}
+
+void FakeCollector::Reset() {
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(
+      +[](std::set<Call*>* calls) { return calls->empty(); }, &calls_));
+  ledger_ = Ledger();
+}
+
 void FakeCollector::Crash() {
   absl::MutexLock lock(&mutex_);
   for (Call* const call : calls_) {
     call->Close(grpc::Status(grpc::StatusCode::UNAVAILABLE, "crashed"));
   }
-  std::erase_if(streams_, [this](const auto& entry) {
-    return !durable_.contains(entry.first);
-  });
-  for (auto& [id, stored] : streams_) {
-    const Durable& durable = durable_[id];
-    stored.bytes.resize(durable.bytes);
-    stored.gaps.resize(durable.gaps);
-    stored.offset = durable.offset;
-    stored.how = durable.how;
-  }
+  ledger_.Forget();
   unacknowledged_ = 0;
 }
 
@@ -284,38 +235,6 @@ void CollectorServer::Start() {
       *rendezvous::Listen("127.0.0.1", port_, credentials_, {&collector_});
   server_ = std::move(listening.server);
   port_ = listening.port;
-}
-
-std::string Compare(const std::string& written, const Stored& stored) {
-  uint64_t at = 0;  // in what was written
-  size_t stored_at = 0;
-  const auto same_until = [&](uint64_t end) {
-    const uint64_t length = end - at;
-    const bool same =
-        end >= at && end <= written.size() &&
-        stored_at + length <= stored.bytes.size() &&
-        written.compare(at, length, stored.bytes, stored_at, length) == 0;
-    at = end;
-    stored_at += length;
-    return same;
-  };
-  for (const Gap& gap : stored.gaps) {
-    if (!same_until(gap.offset)) {
-      return absl::StrCat("the bytes before the gap at ", gap.offset);
-    }
-    at += gap.length;
-  }
-  if (!same_until(stored.offset)) {
-    return absl::StrCat("the bytes before ", stored.offset);
-  }
-  if (stored_at != stored.bytes.size()) {
-    return absl::StrCat(stored.bytes.size() - stored_at, " bytes too many");
-  }
-  if (stored.offset != written.size()) {
-    return absl::StrCat("it is ", stored.offset, " bytes long, not ",
-                        written.size());
-  }
-  return "";
 }
 
 }  // namespace muster::streams

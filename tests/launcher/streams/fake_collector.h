@@ -6,6 +6,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -19,27 +20,16 @@
 #include "launcher/streams/record.h"
 #include "proto/collector.grpc.pb.h"
 #include "rendezvous/transport.h"
+#include "tests/launcher/streams/ledger.h"
 
 namespace muster::streams {
 
-struct Gap {
-  uint64_t offset = 0;
-  uint64_t length = 0;
-  GapReason reason = GAP_UNSPECIFIED;
-  bool operator==(const Gap&) const = default;
-};
-
-// A stream as the collector has it.
-struct Stored {
-  std::string bytes;  // gaps are left out
-  std::vector<Gap> gaps;
-  uint64_t offset = 0;
-  StreamEnd how = STREAM_END_UNSPECIFIED;
-};
-
 class FakeCollector final : public Collector::CallbackService {
  public:
-  // Every method may be called on any thread.
+  // With `keep` false data is counted and not kept.
+  explicit FakeCollector(bool keep = true) : ledger_(keep) {}
+
+  // What follows may be called on any thread.
 
   std::map<StreamId, Stored> Streams();
   Stored Get(StreamId stream) { return Streams()[stream]; }
@@ -53,34 +43,28 @@ class FakeCollector final : public Collector::CallbackService {
   bool WaitUntil(const std::function<bool(FakeCollector&)>& holds);
 
   void SetWindow(uint64_t bytes);
-  // The bytes are counted and not kept.
-  void Discard();
   // Takes, and does not acknowledge; going on acknowledges everything.
   void HoldAcks(bool hold);
   // Streams that are opened from now on end with this; OK to end it.
   void Refuse(const grpc::Status& status);
   // The next stream ends so after `messages` messages.
   void BreakAfter(uint64_t messages, const grpc::Status& status);
+  // It acknowledges messages that were never sent.
+  void AcknowledgeTooMuch();
+  // Waits until all streams are over; then it knows of nothing any more.
+  void Reset();
   // Ends what is open, and forgets what is not acknowledged.
   void Crash();
 
  private:
   class Call;
-  struct Durable {
-    size_t bytes = 0;
-    size_t gaps = 0;
-    uint64_t offset = 0;
-    StreamEnd how = STREAM_END_UNSPECIFIED;
-  };
-
   grpc::ServerBidiReactor<LogUp, LogDown>* Logs(
       grpc::CallbackServerContext* context) override;
+  bool IsTaken() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Take(const LogUp& message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void MakeDurable() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   absl::Mutex mutex_;
-  std::map<StreamId, Stored> streams_ ABSL_GUARDED_BY(mutex_);
-  std::map<StreamId, Durable> durable_ ABSL_GUARDED_BY(mutex_);
+  Ledger ledger_ ABSL_GUARDED_BY(mutex_);
   std::vector<Introduction> introductions_ ABSL_GUARDED_BY(mutex_);
   uint64_t messages_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -88,7 +72,7 @@ class FakeCollector final : public Collector::CallbackService {
   uint64_t most_unacknowledged_ ABSL_GUARDED_BY(mutex_) = 0;
   std::optional<LogDone> done_ ABSL_GUARDED_BY(mutex_);
   uint64_t window_ ABSL_GUARDED_BY(mutex_) = uint64_t{4} << 20;
-  bool discard_ ABSL_GUARDED_BY(mutex_) = false;
+  bool lies_ ABSL_GUARDED_BY(mutex_) = false;
   bool hold_ ABSL_GUARDED_BY(mutex_) = false;
   grpc::Status refusal_ ABSL_GUARDED_BY(mutex_);
   uint64_t break_after_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: not
@@ -107,6 +91,7 @@ class CollectorServer {
     return rendezvous::Dial("127.0.0.1", port_, credentials_,
                             rendezvous::ChannelUse::kBulk);
   }
+  int port() const { return port_; }
   // Nobody listens any more; Start listens on the same port again.
   void Stop();
   void Start();
@@ -118,10 +103,6 @@ class CollectorServer {
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
 };
-
-// "" when what is stored is exactly what was written but for the gaps;
-// otherwise the first difference.
-std::string Compare(const std::string& written, const Stored& stored);
 
 }  // namespace muster::streams
 
