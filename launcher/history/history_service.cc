@@ -1,5 +1,6 @@
 #include "launcher/history/history_service.h"
 
+#include <condition_variable>
 #include <functional>
 #include <mutex>
 #include <utility>
@@ -72,7 +73,7 @@ struct HistoryService::Calls {
         // Under the lock, so that the worker's thread is still there.
         const std::shared_ptr<HistoryCall<Reply>> call = make([this] {
           const std::lock_guard<std::mutex> gone(mutex);
-          --open;
+          if (--open == 0) idle.notify_all();
         });
         call->Start();
         return call.get();
@@ -83,8 +84,9 @@ struct HistoryService::Calls {
 
   const size_t max_calls;
   std::mutex mutex;
-  bool closed = false;  // guarded by mutex
-  size_t open = 0;      // guarded by mutex
+  std::condition_variable idle;  // open became 0
+  bool closed = false;           // guarded by mutex
+  size_t open = 0;               // guarded by mutex
 };
 
 HistoryService::HistoryService(HistoryOptions options)
@@ -94,6 +96,12 @@ HistoryService::HistoryService(HistoryOptions options)
       reads_(std::make_unique<Worker>()) {}
 
 HistoryService::~HistoryService() { Shutdown(); }
+
+void HistoryService::Drain(absl::Duration most) {
+  std::unique_lock<std::mutex> lock(calls_->mutex);
+  calls_->idle.wait_for(lock, absl::ToChronoMilliseconds(most),
+                        [this] { return calls_->open == 0; });
+}
 
 void HistoryService::Shutdown() {
   {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/time/time.h"
 #include "proto/history.grpc.pb.h"
 
 namespace muster::history {
@@ -18,8 +19,9 @@ struct HistoryOptions {
 };
 
 // Job: show what is in a directory of runs.
-// Life cycle: construct, register with a server, serve; then shut the server
-// down, then Shutdown() or destroy.
+// Life cycle: construct, register with a server, serve; Drain() where readers
+// are to hear of the end; then shut the server down, then Shutdown() or
+// destroy.
 // Threads: gRPC calls on its own threads; the disk is read on two threads of
 // the service, one that lists and one that reads, so that a long list delays
 // no line. A call has one message in memory at a time and the next is read
@@ -30,6 +32,11 @@ class HistoryService final : public History::CallbackService {
  public:
   explicit HistoryService(HistoryOptions options);
   ~HistoryService() override;
+
+  // Returns when no call is open, or after `most`: who follows a run that has
+  // just ended is told so, if it reads. Any thread but gRPC's and the
+  // service's.
+  void Drain(absl::Duration most);
 
   // Ends what is open with UNAVAILABLE and returns when every call is done and
   // the threads have ended. Later calls are refused. Not to be called on a

@@ -22,7 +22,10 @@ namespace {
 using collector::FileError;
 using collector::ShowPath;
 
-constexpr size_t kMaxSmallFile = 16 << 20;
+// Two of them fit into a message of 4 MiB. A run.json of a thousand nodes has
+// a tenth.
+constexpr size_t kMaxSmallFile = 2'000'000;
+static_assert(2 * kMaxSmallFile + (64 << 10) <= 4 << 20);
 constexpr size_t kMaxRunId = 64;
 constexpr int64_t kNanoseconds = 1'000'000'000;
 
@@ -247,8 +250,8 @@ absl::StatusOr<std::string> ReadSmallFile(int run, absl::string_view path) {
   if (!file.ok()) return file.status();
   const absl::StatusOr<FileEntry> entry = Describe(file->get(), path);
   if (!entry.ok()) return entry.status();
-  return ReadAt(file->get(), 0,
-                std::min<uint64_t>(entry->size(), kMaxSmallFile), path);
+  if (entry->size() > kMaxSmallFile) return "";
+  return ReadAt(file->get(), 0, entry->size(), path);
 }
 
 absl::StatusOr<std::vector<FileEntry>> ListFiles(int run,

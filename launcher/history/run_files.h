@@ -48,7 +48,7 @@ absl::StatusOr<RunSummary> Summarize(int run, const std::string& run_id,
 // A regular file.
 absl::StatusOr<Fd> OpenFile(int run, absl::string_view path);
 
-// The whole of a small file, "" where it is not there. At most 16 MiB.
+// The whole of a small file; "" where it is not there, or has over 2 MB.
 absl::StatusOr<std::string> ReadSmallFile(int run, absl::string_view path);
 
 // The regular files whose paths begin with `prefix`, sorted by path.

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -246,6 +247,30 @@ TEST_F(Service, WhenItLeavesFollowersHearThatItIsAway) {
   EXPECT_EQ(follower.Next(), "UNAVAILABLE");
   RunIds();
   EXPECT_EQ(status_.code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(Service, DrainingLetsFollowersHearOfTheEnd) {
+  run_.Write("logs/0.stdout", std::string(8 << 20, 'x'));
+  Serve();
+  server_->service().Drain(test::kSoon);
+  Follower follower(stub_.get());
+  EXPECT_EQ(follower.Next(), "");
+  run_.Publish("report.json", "{}");
+  std::thread drain([&] { server_->service().Drain(test::kSoon); });
+  std::string last;
+  while (last != "over" && last != "UNAVAILABLE") last = follower.Next();
+  EXPECT_EQ(last, "over");
+  drain.join();
+}
+
+TEST_F(Service, DrainingDoesNotWaitForEverForWhoStays) {
+  run_.Write("logs/0.stdout", "");
+  Serve();
+  Follower follower(stub_.get());
+  EXPECT_EQ(follower.Next(), "");
+  server_->service().Drain(absl::Milliseconds(20));
+  run_.Append("logs/0.stdout", "still here");
+  EXPECT_EQ(follower.Next(), "still here");
 }
 
 TEST_F(Service, ACallThatIsCancelledAtOnceDoesNoHarm) {
