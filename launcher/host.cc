@@ -22,6 +22,8 @@ using std::chrono::milliseconds;
 
 // The collector has them; they are on their way back.
 constexpr milliseconds kLastLines{5'000};
+// How long the job's end waits for those who read its logs from elsewhere.
+constexpr absl::Duration kFarewellToReaders = absl::Seconds(2);
 
 std::string RunIdOf(const JobSpec& spec) {
   if (!spec.run_id().empty()) return spec.run_id();
@@ -196,6 +198,8 @@ void Host::Shutdown() {
     console_->Finish(
         std::min(kLastLines, milliseconds(spec_.collect_timeout_ms())));
   }
+  // Who follows the run from elsewhere hears of its end.
+  if (history_) history_->Drain(kFarewellToReaders);
   if (server_) server_->Shutdown(std::chrono::system_clock::now());
   if (collector_) collector_->Shutdown();
   if (history_) history_->Shutdown();

@@ -14,6 +14,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/launcher/history/server.h"
+#include "tests/support/collect.h"
 #include "tests/support/eventually.h"
 #include "tests/support/files.h"
 #include "tests/support/muster.h"
@@ -38,6 +39,7 @@ class History : public ::testing::Test {
         {{"--nnodes", "2"}, {"--nproc-per-node", "2"}, {"--console", "none"}});
     return std::make_unique<Subprocess>(
         Command{.argv = MusterArgv("sim", flags, Shell(script)),
+                .env = env_,
                 .cwd = directory_.path()});
   }
   // A job of two nodes with two workers each; the path of its run.
@@ -400,6 +402,50 @@ TEST_F(RemoteHistory, FollowingSurvivesARestartOfTheCollector) {
   EXPECT_EQ(logs.Out(), "one\ntwo\nthree\n");
   EXPECT_THAT(logs.Err(), HasSubstr("is back"));
   EXPECT_EQ(job->Wait(), Code(0));
+}
+
+TEST_F(RemoteHistory, AJobsOwnCollectorIsFollowedFromElsewhereToItsEnd) {
+  env_["MUSTER_TOKEN"] = kToken;
+  const auto job = StartJob("echo one; " + Until("end") + "echo last of $RANK",
+                            {{"--nproc-per-node", "1"}});
+  const std::string at = "hosting the coordinator on ";
+  ASSERT_TRUE(job->WaitForOutput(at)) << job->Text();
+  StartedRun();
+  const std::string text = job->Err();
+  const size_t begin = text.find(at) + at.size();
+  env_["MUSTER_FROM"] = text.substr(begin, text.find('\n', begin) - begin);
+  Subprocess logs(Muster({"logs", "latest", "-f"}));
+  ASSERT_TRUE(logs.WaitForOutput("[1] one\n")) << logs.Text();
+  Allow("end");
+  EXPECT_EQ(logs.Wait(), Code(0)) << logs.Text();
+  EXPECT_THAT(logs.Out(), AllOf(HasSubstr("[0] last of 0\n"),
+                                HasSubstr("[1] last of 1\n")));
+  EXPECT_EQ(logs.Err(), "");
+  EXPECT_EQ(job->Wait(), Code(0)) << job->Text();
+}
+
+TEST_F(RemoteHistory, FollowingSurvivesTheDeathOfACollectorProcess) {
+  CollectorProcess collector(directory_.File("kept"));
+  ASSERT_TRUE(collector.Start());
+  env_["MUSTER_TOKEN"] = kToken;
+  env_["MUSTER_FROM"] = collector.address();
+  const auto job =
+      StartJob(absl::StrCat("echo one; ", Until("go"), "echo two; ",
+                            Until("end"), "echo three"),
+               {{"--collector", collector.address()}});
+  ASSERT_TRUE(
+      Eventually([&] { return absl::StrContains(Out({"runs"}), "running"); }));
+  Subprocess logs(Muster({"logs", "latest", "-f", "--rank", "3"}));
+  ASSERT_TRUE(logs.WaitForOutput("one\n")) << logs.Text();
+  collector.Kill();
+  ASSERT_TRUE(logs.WaitForOutput("is away")) << logs.Text();
+  Allow("go");
+  ASSERT_TRUE(collector.Start());
+  ASSERT_TRUE(logs.WaitForOutput("two\n")) << logs.Text();
+  Allow("end");
+  EXPECT_EQ(logs.Wait(), Code(0)) << logs.Text();
+  EXPECT_EQ(logs.Out(), "one\ntwo\nthree\n");
+  EXPECT_EQ(job->Wait(), Code(0)) << job->Text();
 }
 
 TEST_F(RemoteHistory, WhoHasNoTokenIsToldSo) {
