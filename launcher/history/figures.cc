@@ -28,8 +28,9 @@ std::string ShownBytes(uint64_t bytes) {
     size /= 1000;
     ++unit;
   }
-  return absl::StrFormat(size < 9.95 ? "%.1f %s" : "%.0f %s", size,
-                         units[unit]);
+  return absl::StrCat(size < 9.95 ? absl::StrFormat("%.1f", size)
+                                  : absl::StrFormat("%.0f", size),
+                      " ", units[unit]);
 }
 
 std::string ShownDuration(absl::Duration duration) {

@@ -39,7 +39,7 @@ std::string Plain(absl::string_view word) {
 }
 
 std::string Explained(const std::string& word) {
-  static const auto* const kTexts = new std::map<std::string, std::string>{
+  static const auto* const texts = new std::map<std::string, std::string>{
       {"spool full", "the spool was full"},
       {"corrupt", "the spool's bytes failed their check"},
       {"spool error", "the spool could not be written or read"},
@@ -48,8 +48,8 @@ std::string Explained(const std::string& word) {
        "may have written more"},
       {"agent died", "the node's agent died: there may have been more"},
   };
-  const auto found = kTexts->find(Plain(word));
-  return found == kTexts->end() ? Harmless(word) : found->second;
+  const auto found = texts->find(Plain(word));
+  return found == texts->end() ? Harmless(word) : found->second;
 }
 
 }  // namespace

@@ -16,10 +16,10 @@ using Json = nlohmann::ordered_json;
 constexpr size_t kShownIds = 5;
 
 const Json& Field(const Json& object, const char* name) {
-  static const Json* const kNull = new Json;
-  if (!object.is_object()) return *kNull;
+  static const Json* const null = new Json;
+  if (!object.is_object()) return *null;
   const auto found = object.find(name);
-  return found == object.end() ? *kNull : *found;
+  return found == object.end() ? *null : *found;
 }
 
 std::string Text(const Json& object, const char* name) {
