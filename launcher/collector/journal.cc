@@ -68,8 +68,12 @@ absl::Status Journal::Create(int directory, const std::string& shown) {
 absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(int directory,
                                                        std::string shown) {
   std::unique_ptr<Journal> journal(new Journal(directory, std::move(shown)));
-  const absl::Status replayed = journal->Replay();
-  if (!replayed.ok()) return replayed;
+  absl::Status status = journal->Replay();
+  // A process that was killed may have left records, or the file's name, that
+  // are not on the disk yet. Now they are told of.
+  if (status.ok()) status = SyncData(journal->file_.get(), journal->path());
+  if (status.ok()) status = SyncDirectory(directory, journal->shown_);
+  if (!status.ok()) return status;
   return journal;
 }
 

@@ -31,11 +31,12 @@ class Journal {
   // Errors: as FileError (beneath.h).
   static absl::Status Create(int directory, const std::string& shown);
 
-  // `shown` stands for the directory in messages.
+  // `shown` stands for the directory in messages. What it says is on the disk
+  // then, also where an earlier process died before it had synced that.
   // Errors:
   //   DataLoss   it is missing, altered in its middle, or says what can't be;
   //              the text names it.
-  //   others     as FileError.
+  //   others     as FileError and SyncError (disk.h).
   static absl::StatusOr<std::unique_ptr<Journal>> Open(int directory,
                                                        std::string shown);
 

@@ -286,7 +286,8 @@ absl::Status Run::AppendEvents(absl::string_view content, uint64_t offset) {
     return status;
   }
   status = SyncData(file->get(), shown);
-  return status.ok() && size == 0 ? SyncDirectory(root(), path_) : status;
+  // Also when a process that was killed has made it.
+  return status.ok() && offset == 0 ? SyncDirectory(root(), path_) : status;
 }
 
 std::string Run::Shown(absl::string_view name) const {

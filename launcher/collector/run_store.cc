@@ -150,6 +150,11 @@ absl::StatusOr<std::shared_ptr<Run>> RunStore::OpenRun(
   absl::StatusOr<std::shared_ptr<Run>> run = Run::Open(
       PathOf(run_id), {.quota = options_.run_quota, .cache = &cache_});
   if (!run.ok()) return run;
+  // A collector that was killed may have made it without having its name on the
+  // disk.
+  const absl::Status synced =
+      SyncDirectory(directory_.get(), options_.directory);
+  if (!synced.ok()) return synced;
   // Whoever uses a run has got it under this mutex, or from another user.
   if (open_.size() >= kMostIdle) {
     std::erase_if(
