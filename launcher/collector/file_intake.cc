@@ -50,6 +50,7 @@ FileIntake::FileIntake(FileStore& store, uint32_t node)
 
 FileIntake::~FileIntake() {
   if (next_) GiveUp(store_, std::move(next_));
+  if (verification_) GiveUp(store_, std::move(verification_));
   for (auto& [id, transfer] : transfers_) {
     if (transfer.part) store_.parts().Park(std::move(transfer.part));
   }
@@ -168,7 +169,9 @@ absl::Status FileIntake::OpenPart(const FileOpen& open) {
   transfer.mode = NodeFileMode(open.mode());
   if (part && !part->is_verified()) {
     const uint64_t charged = part->bytes();
-    Next().verify.push_back({open.transfer(), std::move(part), charged});
+    if (!verification_) verification_ = NewWork();
+    verification_->verify.push_back(
+        {open.transfer(), std::move(part), charged});
     return absl::OkStatus();
   }
   if (!part) {
@@ -449,14 +452,21 @@ void FileIntake::Progress(uint64_t transfer, uint64_t offset) {
   progress.set_offset(offset);
 }
 
+std::unique_ptr<FileWork> FileIntake::NewWork() {
+  auto work = std::make_unique<FileWork>();
+  work->home = store_.home();
+  work->parts = store_.parts().directory();
+  work->directories = &store_.directories();
+  return work;
+}
+
 FileWork& FileIntake::Next() {
-  if (!next_) {
-    next_ = std::make_unique<FileWork>();
-    next_->home = store_.home();
-    next_->parts = store_.parts().directory();
-    next_->directories = &store_.directories();
-  }
+  if (!next_) next_ = NewWork();
   return *next_;
+}
+
+std::unique_ptr<FileWork> FileIntake::TakeVerification() {
+  return std::move(verification_);
 }
 
 std::unique_ptr<FileWork> FileIntake::TakeWork() {
@@ -473,7 +483,7 @@ std::unique_ptr<FileWork> FileIntake::TakeWork() {
 }
 
 absl::Status FileIntake::Done(std::unique_ptr<FileWork> work) {
-  work_is_out_ = false;
+  if (work->verify.empty()) work_is_out_ = false;
   if (!work->status.ok()) {
     absl::Status why = work->status;
     GiveUp(store_, std::move(work));

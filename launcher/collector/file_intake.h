@@ -26,7 +26,8 @@ namespace muster::collector {
 //   Take(message), while busy() Continue()   -> TakeAnswers()
 //   TakeWork() -> RunFileWork, anywhere -> Done(work)   -> TakeAnswers()
 //
-// One work is out at a time; what comes meanwhile is in the next one.
+// One work is out at a time, and what comes meanwhile is in the next one; but
+// parts of an earlier collector are read beside it, which may take minutes.
 // Life cycle: one for a stream, after its introduction was accepted. When it
 // goes, what is unfinished is kept for the next stream of the node where that
 // is worth it. A work that is out then is finished by GiveUp().
@@ -58,6 +59,8 @@ class FileIntake {
 
   // Null when nothing is to be done, or a work is out.
   std::unique_ptr<FileWork> TakeWork();
+  // Parts to be read; null when there are none. Any number may be out.
+  std::unique_ptr<FileWork> TakeVerification();
   absl::Status Done(std::unique_ptr<FileWork> work);
   // The same for a work that outlived its intake.
   static void GiveUp(FileStore& store, std::unique_ptr<FileWork> work);
@@ -103,6 +106,7 @@ class FileIntake {
   absl::Status Verified(FileWork::Verify& one);
   FileOutcomes& Outcomes();
   FileWork& Next();
+  std::unique_ptr<FileWork> NewWork();
 
   FileStore& store_;
   const uint32_t node_;
@@ -112,6 +116,7 @@ class FileIntake {
   std::optional<FileUp> hole_;  // the message that waits behind it
   std::vector<FileDown> answers_;
   std::unique_ptr<FileWork> next_;
+  std::unique_ptr<FileWork> verification_;
   bool work_is_out_ = false;
   bool finishing_ = false;
   bool finished_ = false;

@@ -151,14 +151,10 @@ class FilesService::Stream final
   // Answers to the node, and work to the worker.
   void Push() {
     if (std::unique_ptr<FileWork> work = intake_->TakeWork()) {
-      service_->worker_->Run(
-          std::move(work), [service = service_, serial = serial_,
-                            store = store_](std::unique_ptr<FileWork> done) {
-            asio::post(service->loop_, [service, serial, store,
-                                        done = std::move(done)]() mutable {
-              service->WorkDone(serial, std::move(store), std::move(done));
-            });
-          });
+      RunOn(*service_->worker_, std::move(work));
+    }
+    if (std::unique_ptr<FileWork> work = intake_->TakeVerification()) {
+      RunOn(*service_->verifier_, std::move(work));
     }
     for (FileDown& answer : intake_->TakeAnswers()) {
       answers_.push_back(std::move(answer));
@@ -168,6 +164,17 @@ class FilesService::Stream final
       status_ = absl::OkStatus();
     }
     Write();
+  }
+
+  void RunOn(FileWorker& worker, std::unique_ptr<FileWork> work) {
+    worker.Run(std::move(work),
+               [service = service_, serial = serial_,
+                store = store_](std::unique_ptr<FileWork> done) {
+                 asio::post(service->loop_, [service, serial, store,
+                                             done = std::move(done)]() mutable {
+                   service->WorkDone(serial, std::move(store), std::move(done));
+                 });
+               });
   }
 
   void Write() {
@@ -226,6 +233,7 @@ FilesService::FilesService(FilesServiceOptions options)
     : options_(std::move(options)),
       guard_(asio::make_work_guard(loop_)),
       worker_(std::make_unique<FileWorker>()),
+      verifier_(std::make_unique<FileWorker>()),
       thread_([this] { Run(); }) {}
 
 FilesService::~FilesService() { Shutdown(); }
@@ -236,8 +244,9 @@ void FilesService::Run() {
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
   loop_.run();
-  // What the worker still has is posted here, and given up.
+  // What the workers still have is posted here, and given up.
   worker_.reset();
+  verifier_.reset();
   loop_.restart();
   loop_.run();
 }

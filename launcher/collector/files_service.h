@@ -37,8 +37,8 @@ struct FilesServiceOptions {
 };
 
 // Job: the streams of Collector.Files. Files are written on one thread, synced
-// and named on another: neither the logs' streams nor gRPC's threads wait for
-// them.
+// and named on another, and parts of an earlier process are read on a third:
+// neither the logs' streams nor gRPC's threads wait for them.
 // Life cycle: construct, have Files() called by a registered service; shut the
 // server down, then Shutdown() or destroy.
 // Threads: gRPC calls Files on its own threads. A stream has two messages in
@@ -82,6 +82,7 @@ class FilesService {
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>>
       guard_;  // guarded by mutex_
   std::unique_ptr<FileWorker> worker_;
+  std::unique_ptr<FileWorker> verifier_;
   std::thread thread_;
 };
 

@@ -46,6 +46,10 @@ absl::StatusOr<std::set<std::string>> NamesIn(int directory) {
 PartStore::PartStore(Fd directory, Quota& quota)
     : directory_(std::move(directory)), quota_(quota) {}
 
+PartStore::~PartStore() {
+  for (const auto& part : parked_) quota_.Refund(part->bytes());
+}
+
 absl::StatusOr<std::unique_ptr<PartStore>> PartStore::Open(int hidden,
                                                            Quota& quota) {
   if (mkdirat(hidden, "parts", 0700) != 0 && errno != EEXIST) {

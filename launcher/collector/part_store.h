@@ -30,9 +30,14 @@ class PartStore {
  public:
   static constexpr size_t kMaxParked = 64;
 
-  // `hidden` is the run's ".muster". What is found counts against the quota.
+  // `hidden` is the run's ".muster". What is found counts against the quota
+  // for as long as this lives.
   static absl::StatusOr<std::unique_ptr<PartStore>> Open(int hidden,
                                                          Quota& quota);
+
+  ~PartStore();
+  PartStore(const PartStore&) = delete;
+  PartStore& operator=(const PartStore&) = delete;
 
   int directory() const { return directory_.get(); }
 

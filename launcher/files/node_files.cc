@@ -55,20 +55,22 @@ NodeFiles::NodeFiles(Options options, Callbacks callbacks)
               .on_notice = callbacks_.on_notice})),
       watch_(std::make_unique<TreeWatch>(
           loop_,
-          TreeWatch::Options{
-              .directories = {options.log_dir, options.output_dir},
-              .most_watches = options.most_watches},
+          TreeWatch::Options{.trees = {{.directory = options.log_dir},
+                                       {.directory = options.output_dir,
+                                        .tells_modified = false}},
+                             .most_watches = options.most_watches},
           TreeWatch::Callbacks{
               .on_event =
                   [this](const TreeWatch::Event& event) { OnEvent(event); },
               .on_blind =
-                  [this, options](size_t tree, const std::string& why) {
+                  [this, log_dir = options.log_dir,
+                   output_dir = options.output_dir](size_t tree,
+                                                    const std::string& why) {
                     callbacks_.on_notice(absl::StrCat(
-                        "changes in ",
-                        tree == kLogTree ? options.log_dir : options.output_dir,
+                        "changes in ", tree == kLogTree ? log_dir : output_dir,
                         " are not told (", why,
                         "): it is looked through every so often"));
-                    OnBlind(tree, why);
+                    OnBlind(tree);
                   }})),
       link_(std::make_unique<FilesLink>(
           loop_, options.channel, options.introduction,
@@ -155,8 +157,7 @@ void NodeFiles::OnEvent(const TreeWatch::Event& event) {
   }
 }
 
-void NodeFiles::OnBlind(size_t tree, const std::string& why) {
-  static_cast<void>(why);
+void NodeFiles::OnBlind(size_t tree) {
   if (tree == kLogTree) {
     follower_->Poll();
   } else {

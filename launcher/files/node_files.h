@@ -92,7 +92,7 @@ class NodeFiles {
 
   void Run();
   void OnEvent(const TreeWatch::Event& event);
-  void OnBlind(size_t tree, const std::string& why);
+  void OnBlind(size_t tree);
   void OnOpen(uint64_t window);
   void OnMessage(const FileDown& message);
   void OnBroken(const grpc::Status& status);

@@ -19,11 +19,13 @@
 namespace muster::files {
 namespace {
 
-constexpr uint32_t kMask = IN_MODIFY | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE |
-                           IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR;
+// IN_MASK_ADD: the directory may be in the other tree as well.
+constexpr uint32_t kMask = IN_CLOSE_WRITE | IN_CREATE | IN_DELETE |
+                           IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR |
+                           IN_MASK_ADD;
 constexpr size_t kBufferBytes = 64 * 1024;
 // A worker's first line is not to wait for its directory to be found.
-constexpr std::chrono::milliseconds kLookForMissing{100};
+constexpr std::chrono::milliseconds kLookForMissing{200};
 constexpr std::chrono::seconds kLookForOther{1};
 
 bool IsBelow(const std::string& path, const std::string& directory) {
@@ -40,9 +42,9 @@ TreeWatch::TreeWatch(asio::io_context& loop, Options options,
       inotify_(loop),
       timer_(loop),
       buffer_(kBufferBytes),
-      directories_(options_.directories.size()),
-      roots_(options_.directories.size()),
-      blind_(options_.directories.size()) {}
+      directories_(options_.trees.size()),
+      roots_(options_.trees.size()),
+      blind_(options_.trees.size()) {}
 
 TreeWatch::~TreeWatch() = default;
 
@@ -72,7 +74,7 @@ void TreeWatch::LookForRoots() {
   for (size_t tree = 0; tree < roots_.size(); ++tree) {
     struct stat found;
     std::optional<Identity> now;
-    if (stat(options_.directories[tree].c_str(), &found) == 0 &&
+    if (stat(options_.trees[tree].directory.c_str(), &found) == 0 &&
         S_ISDIR(found.st_mode)) {
       now = Identity{found.st_dev, found.st_ino};
     }
@@ -143,7 +145,8 @@ void TreeWatch::HandleIn(const inotify_event& event, const Place& place,
   if ((mask & (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)) != 0) {
     Tell(Event::Kind::kNames, tree, directory);
   }
-  if ((mask & IN_MODIFY) != 0) Tell(Event::Kind::kModified, tree, path);
+  if ((mask & IN_MODIFY) != 0 && options_.trees[tree].tells_modified)
+    Tell(Event::Kind::kModified, tree, path);
   if ((mask & (IN_CLOSE_WRITE | IN_MOVED_TO)) != 0) {
     Tell(Event::Kind::kClosed, tree, path);
   }
@@ -160,7 +163,7 @@ void TreeWatch::Overflowed() {
 
 void TreeWatch::Add(size_t tree, const std::string& directory) {
   if (blind_[tree]) return;
-  const int root = open(options_.directories[tree].c_str(),
+  const int root = open(options_.trees[tree].directory.c_str(),
                         O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
   if (root < 0) return;
   {
@@ -185,9 +188,10 @@ bool TreeWatch::Watch(size_t tree, const std::string& directory) {
     return false;
   }
   const std::string path =
-      absl::StrCat(options_.directories[tree], "/", directory);
-  const int wd =
-      inotify_add_watch(inotify_.native_handle(), path.c_str(), kMask);
+      absl::StrCat(options_.trees[tree].directory, "/", directory);
+  const int wd = inotify_add_watch(
+      inotify_.native_handle(), path.c_str(),
+      options_.trees[tree].tells_modified ? kMask | IN_MODIFY : kMask);
   if (wd < 0 && errno == ENOSPC) {
     Blind(tree,
           "no more watches; raise fs.inotify.max_user_watches with sysctl");

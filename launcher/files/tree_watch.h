@@ -48,9 +48,13 @@ class TreeWatch {
     std::function<void(const Event&)> on_event;
     std::function<void(size_t tree, const std::string& why)> on_blind;
   };
+  struct Tree {
+    std::string directory;       // a link to one is followed
+    bool tells_modified = true;  // else no kModified
+  };
   struct Options {
-    std::vector<std::string> directories;  // a link to one is followed
-    size_t most_watches = 65536;           // a watch takes about 1 KiB
+    std::vector<Tree> trees;
+    size_t most_watches = 65536;  // a watch takes about 1 KiB
   };
 
   TreeWatch(asio::io_context& loop, Options options, Callbacks callbacks);

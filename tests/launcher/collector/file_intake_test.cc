@@ -176,7 +176,10 @@ class FileIntakeTest : public testing::Test {
     EXPECT_TRUE(taken.ok()) << taken;
   }
   void Finished() {
-    while (std::unique_ptr<FileWork> work = intake_->TakeWork()) {
+    for (;;) {
+      std::unique_ptr<FileWork> work = intake_->TakeVerification();
+      if (!work) work = intake_->TakeWork();
+      if (!work) break;
       FileWork* const works[] = {work.get()};
       RunFileWork(works);
       const absl::Status done = intake_->Done(std::move(work));
@@ -550,6 +553,32 @@ TEST_F(FileIntakeTest, TrustsOnlyWhatIsAsItWas) {
     fs::remove(Node("outputs/a"));
     NewStream();
   }
+}
+
+TEST_F(FileIntakeTest, GoesOnWithOthersWhileAPartIsRead) {
+  const std::string bytes = Bytes(9'000'000);
+  Send(OpenFile(1, "outputs/a", bytes.size()));
+  for (size_t at = 0; at < 8u << 20; at += 1 << 20) {
+    Send(Data(1, at, bytes.substr(at, 1 << 20)));
+  }
+  NewCollector();
+  Send(OpenFile(1, "outputs/a", bytes.size()));
+  std::unique_ptr<FileWork> reading = intake_->TakeVerification();
+  ASSERT_TRUE(reading);
+  EXPECT_EQ(answers_.opened.count(1), 0u);
+  SendWhole(2, "outputs/b", "meanwhile");
+  EXPECT_THAT(answers_.stored, ElementsAre(2));
+  // The node gives the file up, and what was read comes back.
+  FileUp abandon;
+  abandon.mutable_abandon()->set_transfer(1);
+  Send(abandon);
+  FileWork* const works[] = {reading.get()};
+  RunFileWork(works);
+  EXPECT_TRUE(intake_->Done(std::move(reading)).ok());
+  Collect();
+  EXPECT_EQ(answers_.opened.count(1), 0u);
+  EXPECT_EQ(PartFiles(), 0u);
+  EXPECT_LE(run_->quota.used(), 4096u);
 }
 
 TEST_F(FileIntakeTest, KeepsABoundedNumberOfUnfinishedFiles) {

@@ -64,7 +64,7 @@ class FilesServer {
             .admit = [this](const Introduction& introduction)
                 -> absl::StatusOr<std::shared_ptr<FileStore>> {
               if (introduction.run_id() != "run") {
-                return absl::NotFoundError("there is no such run");
+                return absl::PermissionDeniedError("not this node's run");
               }
               return std::shared_ptr<FileStore>(run_, run_->store.get());
             }}),

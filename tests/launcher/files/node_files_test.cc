@@ -431,11 +431,11 @@ TEST_F(NodeFilesTest, LooksThroughDirectoriesThatItMayNotWatch) {
 TEST_F(NodeFilesTest, SaysThatTheCollectorTakesNothing) {
   WriteFile(outputs_ + "/a", "one");
   NodeFiles::Options options;
-  options.introduction.set_run_id("other");
+  options.introduction.set_run_id("closed");
   Start(std::move(options));
   const NodeFilesResult result = Finish();
   EXPECT_FALSE(result.IsComplete());
-  EXPECT_THAT(result.problem, HasSubstr("there is no such run"));
+  EXPECT_THAT(result.problem, HasSubstr("not this node's run"));
   EXPECT_EQ(Reasons(result.unsent).count("outputs/a"), 1u);
 }
 
