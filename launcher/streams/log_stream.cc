@@ -48,17 +48,17 @@ class LogStream::Call final
 
   bool can_write() const { return queued_ < kMostQueued && !closed_; }
 
-  void Write(grpc::ByteBuffer message) {
+  void Write(const grpc::ByteBuffer& message) {
     ++queued_;
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       if (writing_) {
-        queue_.push_back(std::move(message));
+        queue_.push_back(message);
         return;
       }
       writing_ = true;
     }
-    outgoing_.Swap(&message);
+    outgoing_ = message;
     StartWrite(&outgoing_);
   }
 
@@ -151,8 +151,8 @@ LogStream::~LogStream() { call_->Detach(); }
 
 bool LogStream::CanWrite() const { return call_->can_write(); }
 
-void LogStream::Write(grpc::ByteBuffer message) {
-  call_->Write(std::move(message));
+void LogStream::Write(const grpc::ByteBuffer& message) {
+  call_->Write(message);
 }
 
 }  // namespace muster::streams

@@ -44,7 +44,7 @@ class LogStream {
   // Fewer than kMostQueued messages wait.
   bool CanWrite() const;
   // Only when CanWrite().
-  void Write(grpc::ByteBuffer message);
+  void Write(const grpc::ByteBuffer& message);
 
  private:
   class Call;

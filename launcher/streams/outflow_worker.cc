@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <asio/post.hpp>
 #include <chrono>
 #include <utility>
@@ -77,8 +78,9 @@ void Outflow::Worker::Abandon() {
 OutflowProgress Outflow::Worker::progress() const {
   // In this order, since what is acknowledged was appended before.
   const uint64_t acknowledged = acknowledged_bytes_;
+  const uint64_t appended = appended_bytes_;
   return {.acknowledged_bytes = acknowledged,
-          .waiting_bytes = appended_bytes_ - acknowledged,
+          .waiting_bytes = appended - std::min(appended, acknowledged),
           .is_connected = connected_};
 }
 

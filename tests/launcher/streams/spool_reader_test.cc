@@ -1,124 +1,25 @@
 #include "launcher/streams/spool_reader.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
+#include <algorithm>
 #include <filesystem>
-#include <functional>
-#include <map>
-#include <memory>
-#include <random>
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "launcher/framing/frame.h"
-#include "launcher/streams/spool.h"
-#include "launcher/streams/spool_directory.h"
-#include "tests/launcher/collector/files.h"
-#include "tests/launcher/streams/sender.h"
+#include "tests/launcher/streams/dead_spool.h"
 
 namespace muster::streams {
 namespace {
 
 using collector::ReadFile;
-using collector::TempDir;
 using collector::WriteFile;
-using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::SizeIs;
 
 namespace fs = std::filesystem;
 
-constexpr StreamId kOut = {.kind = STREAM_STDOUT, .rank = 0};
-constexpr StreamId kErr = {.kind = STREAM_STDERR, .rank = 0};
-
-// The spool of an agent that died, and what is delivered of it.
-class SpoolReaderTest : public testing::Test {
- protected:
-  // Five segments of 128 KiB, each a dozen frames of both streams. `ends`:
-  // the streams were ended.
-  void WriteSpool(bool ends, uint32_t seed = 0) {
-    fs::remove_all(base_ / "spools");
-    written_.clear();
-    std::mt19937 random(seed);
-    const auto spool = *Spool::Create(
-        {.base = base_ / "spools", .bound = Spool::kLeastBound}, {});
-    path_ = spool->path();
-    while (spool->segments().list().size() < 5) {
-      Chunk chunk;
-      for (const StreamId stream : {kOut, kErr, kOut}) {
-        const std::string bytes = Noise(1 + random() % 6'000, random());
-        chunk.AddData(stream, written_[stream].size(), bytes);
-        written_[stream] += bytes;
-      }
-      ASSERT_EQ(spool->Append(chunk.payload(), {}), Spool::Appended::kYes);
-    }
-    if (!ends) return;
-    Chunk chunk;
-    for (const auto& [stream, bytes] : written_) {
-      chunk.AddEnd(stream, bytes.size(), STREAM_END_CLOSED);
-    }
-    spool->Append(chunk.payload(), {});
-  }
-
-  std::string File(int number) const {
-    return path_ + "/" + SegmentName(static_cast<uint64_t>(number));
-  }
-
-  // Sends all that can be read.
-  void Deliver() {
-    ledger_ = Ledger();
-    const absl::StatusOr<std::unique_ptr<SpoolDirectory>> opened =
-        SpoolDirectory::OpenDead(path_);
-    ASSERT_TRUE(opened.ok()) << opened.status();
-    Segments segments((*opened)->fd());
-    ASSERT_TRUE(segments.Scan().ok());
-    Sender sender(segments, ledger_);
-    sender.Connect();
-    sender.SendAll();
-    damaged_ = sender.reader().damaged();
-    sender.SettleAsDead();
-  }
-
-  void Change(const std::string& file,
-              const std::function<void(std::string&)>& change) {
-    std::string bytes = ReadFile(file);
-    change(bytes);
-    WriteFile(file, bytes);
-  }
-
-  // Where the frames of a file are.
-  std::vector<std::pair<size_t, size_t>> Frames(const std::string& file) {
-    const std::string bytes = ReadFile(file);
-    const uint64_t identity = framing::DecodeFileHeader(bytes)->identity;
-    std::vector<std::pair<size_t, size_t>> frames;
-    size_t at = framing::kFileHeaderBytes;
-    while (at < bytes.size()) {
-      const framing::Frame frame = framing::DecodeFrame(
-          identity, at, absl::string_view(bytes).substr(at));
-      if (frame.state != framing::Frame::State::kWhole) break;
-      frames.emplace_back(at, frame.size);
-      at += frame.size;
-    }
-    return frames;
-  }
-
-  void ExpectNoGaps() {
-    for (const auto& [stream, bytes] : written_) {
-      EXPECT_EQ(Compare(bytes, ledger_.Get(stream)), "");
-      EXPECT_THAT(ledger_.Get(stream).gaps, IsEmpty());
-    }
-  }
-
-  TempDir base_;
-  std::string path_;
-  std::map<StreamId, std::string> written_;
-  Ledger ledger_;
-  bool damaged_ = false;
-};
+class SpoolReaderTest : public DeadSpoolTest {};
 
 TEST_F(SpoolReaderTest, ReadsWhatADeadAgentLeft) {
   WriteSpool(true);
@@ -330,68 +231,6 @@ TEST_F(SpoolReaderTest, ReadsALogWhileItGrows) {
     spool->Release(*position);
   }
   ExpectNoGaps();
-}
-
-// Whatever is done to the files: reading ends, no byte is altered, and what is
-// not there is a gap, up to the last record that can be read.
-TEST_F(SpoolReaderTest, NeverAltersAByteHoweverTheFilesAreDamaged) {
-  for (uint32_t seed = 0; seed < 150; ++seed) {
-    SCOPED_TRACE(seed);
-    std::mt19937 random(seed);
-    const auto below = [&](size_t n) { return random() % n; };
-    if (seed % 10 == 0) WriteSpool(seed % 20 == 0, seed);
-    const std::string good = base_ / "good";
-    fs::remove_all(good);
-    fs::copy(path_, good);
-    bool newest = false;
-    for (size_t i = 1 + below(3); i > 0; --i) {
-      const int number = static_cast<int>(1 + below(5));
-      newest = newest || number == 5;
-      Change(File(number), [&](std::string& bytes) {
-        if (bytes.empty()) return;
-        const size_t at = below(8) == 0 ? below(40) : below(bytes.size());
-        const size_t length = std::min(
-            bytes.size() - std::min(at, bytes.size()), size_t{1} << below(17));
-        switch (below(6)) {
-          case 0:
-            bytes[std::min(at, bytes.size() - 1)] ^=
-                static_cast<char>(1 << below(8));
-            break;
-          case 1:
-            bytes.resize(std::min(at, bytes.size()));
-            break;
-          case 2:
-            bytes.replace(std::min(at, bytes.size()), length,
-                          std::string(length, '\0'));
-            break;
-          case 3:
-            bytes.replace(std::min(at, bytes.size()), length,
-                          Noise(length, seed));
-            break;
-          case 4:
-            bytes.erase(std::min(at, bytes.size()), length);
-            break;
-          case 5:
-            bytes.insert(std::min(at, bytes.size()),
-                         bytes.substr(below(bytes.size()), length));
-            break;
-        }
-      });
-    }
-    Deliver();
-    for (const auto& [stream, bytes] : written_) {
-      const Stored stored = ledger_.Get(stream);
-      if (newest) {
-        EXPECT_EQ(ComparePrefix(bytes, stored), "");
-      } else {
-        // The last segment says how long the streams are.
-        EXPECT_EQ(Compare(bytes, stored), "");
-      }
-      EXPECT_NE(stored.how, STREAM_END_UNSPECIFIED);
-    }
-    fs::remove_all(path_);
-    fs::copy(good, path_);
-  }
 }
 
 }  // namespace

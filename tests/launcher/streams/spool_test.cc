@@ -1,104 +1,29 @@
 #include "launcher/streams/spool.h"
 
-#include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
-#include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
-#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/launcher/collector/files.h"
-#include "tests/launcher/streams/sender.h"
+#include "tests/launcher/streams/spool_fixture.h"
 
 namespace muster::streams {
 namespace {
 
-using collector::TempDir;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
-using Appended = Spool::Appended;
 
 namespace fs = std::filesystem;
 
 constexpr StreamId kOut = {.kind = STREAM_STDOUT, .rank = 2};
 constexpr StreamId kErr = {.kind = STREAM_STDERR, .rank = 2};
-
-SpoolManifest Manifest() {
-  SpoolManifest manifest;
-  manifest.mutable_introduction()->set_run_id("run-1");
-  manifest.mutable_introduction()->set_node_rank(7);
-  manifest.set_muster_version("9.9");
-  return manifest;
-}
-
-class SpoolTest : public testing::Test {
- protected:
-  void Create(SpoolOptions options = {}) {
-    options.base = base_ / "spools";
-    absl::StatusOr<std::unique_ptr<Spool>> spool =
-        Spool::Create(options, Manifest());
-    ASSERT_TRUE(spool.ok()) << spool.status();
-    spool_ = *std::move(spool);
-    sender_ = std::make_unique<Sender>(spool_->segments(), ledger_);
-  }
-
-  // Goes on with what was written of the stream.
-  Appended Append(StreamId stream, absl::string_view bytes) {
-    std::string& written = written_[stream];
-    Chunk chunk;
-    EXPECT_EQ(chunk.AddData(stream, written.size(), bytes), bytes.size());
-    const Appended appended = spool_->Append(chunk.payload(), now_);
-    if (appended != Appended::kFull) written.append(bytes.data(), bytes.size());
-    return appended;
-  }
-  Appended End(StreamId stream, StreamEnd how = STREAM_END_CLOSED) {
-    Chunk chunk;
-    chunk.AddEnd(stream, written_[stream].size(), how);
-    return spool_->Append(chunk.payload(), now_);
-  }
-
-  // Sends everything and releases it.
-  void SendAll() {
-    sender_->Connect();
-    const std::optional<LogPosition> position = sender_->SendAll();
-    if (position) spool_->Release(*position);
-  }
-
-  uint64_t OnDisk() {
-    uint64_t bytes = 0;
-    for (const auto& entry : fs::directory_iterator(spool_->path())) {
-      bytes += entry.file_size();
-    }
-    return bytes;
-  }
-  size_t SegmentFiles() {
-    size_t files = 0;
-    for (const auto& entry : fs::directory_iterator(spool_->path())) {
-      files += entry.path().extension() == ".segment";
-    }
-    return files;
-  }
-
-  TempDir base_;
-  Spool::TimePoint now_{};
-  Ledger ledger_;
-  std::unique_ptr<Spool> spool_;
-  std::unique_ptr<Sender> sender_;
-  std::map<StreamId, std::string> written_;
-};
 
 TEST_F(SpoolTest, IsOnesOwnAndSaysWhoseItIs) {
   Create();
@@ -220,134 +145,6 @@ TEST_F(SpoolTest, ForgetsStreamsThatAreAcknowledgedToTheirEnd) {
   SendAll();
   ASSERT_THAT(spool_->States(), SizeIs(1));
   EXPECT_EQ(spool_->States()[0], (StreamState{.stream = kOut, .offset = 1}));
-}
-
-// What a disk does that does not take bytes any more, as far as a test can
-// bring it about: files of this process must not grow beyond a size.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(uint64_t bytes) {
-    signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit now = {.rlim_cur = bytes, .rlim_max = before_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &now);
-  }
-  ~FileSizeLimit() {
-    setrlimit(RLIMIT_FSIZE, &before_);
-    signal(SIGXFSZ, SIG_DFL);
-  }
-
- private:
-  rlimit before_;
-};
-
-TEST_F(SpoolTest, CountsWhatTheDiskDoesNotTakeAndGoesOnWhenItDoes) {
-  Create();
-  Append(kOut, "before");
-  Append(kErr, "before");
-  {
-    const FileSizeLimit limit(50);
-    EXPECT_EQ(Append(kOut, "lost one"), Appended::kLost);
-    EXPECT_THAT(std::string(spool_->error().message()),
-                HasSubstr("does not take what workers write"));
-    EXPECT_TRUE(spool_->lossy());
-    now_ += std::chrono::seconds(2);
-    EXPECT_EQ(Append(kOut, ", lost two"), Appended::kLost);
-  }
-  // It is not tried again at once.
-  EXPECT_EQ(Append(kOut, ", lost three"), Appended::kLost);
-  EXPECT_EQ(spool_->lost_bytes(), 30u);
-  now_ += std::chrono::seconds(2);
-  EXPECT_EQ(Append(kOut, "after"), Appended::kYes);
-  EXPECT_EQ(Append(kErr, "after"), Appended::kYes);
-  EXPECT_TRUE(spool_->error().ok());
-  EXPECT_FALSE(spool_->lossy());
-  SendAll();
-  EXPECT_EQ(Compare(written_[kOut], ledger_.Get(kOut)), "");
-  EXPECT_THAT(ledger_.Get(kOut).gaps,
-              testing::ElementsAre(Gap{6, 30, GAP_SPOOL_ERROR}));
-  EXPECT_EQ(ledger_.Get(kErr).bytes, "beforeafter");
-  EXPECT_THAT(ledger_.Get(kErr).gaps, IsEmpty());
-}
-
-TEST_F(SpoolTest, SettlesAtTheEndWhatTheDiskNeverTook) {
-  Create();
-  Append(kOut, "before");
-  const FileSizeLimit limit(50);
-  EXPECT_EQ(Append(kOut, "lost"), Appended::kLost);
-  EXPECT_EQ(End(kOut), Appended::kLost);
-  SendAll();
-  sender_->Settle(spool_->States());
-  EXPECT_EQ(Compare(written_[kOut], ledger_.Get(kOut)), "");
-  EXPECT_THAT(ledger_.Get(kOut).gaps,
-              testing::ElementsAre(Gap{6, 4, GAP_SPOOL_ERROR}));
-  EXPECT_EQ(ledger_.Get(kOut).how, STREAM_END_CLOSED);
-}
-
-// Runs `test` in a child with a small disk of its own at `directory`; what it
-// returns, or -1 where that is not allowed.
-template <typename Test>
-int OnSmallDisk(const std::string& directory, const char* size, Test test) {
-  fs::create_directory(directory);
-  const pid_t child = fork();
-  if (child == 0) {
-    if (unshare(CLONE_NEWNS) != 0 ||
-        mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        mount("tmpfs", directory.c_str(), "tmpfs", 0, size) != 0) {
-      _exit(100);
-    }
-    test();
-    _exit(testing::Test::HasFailure() ? 1 : 0);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  if (!WIFEXITED(status)) return 2;
-  return WEXITSTATUS(status) == 100 ? -1 : WEXITSTATUS(status);
-}
-
-TEST_F(SpoolTest, DropsTheOldestOnAFullDisk) {
-  const int result = OnSmallDisk(base_ / "spools", "size=4m,mode=700", [&] {
-    Create();
-    for (int i = 0; i < 60; ++i) {
-      EXPECT_EQ(Append(kOut, Noise(200'000, i)), Appended::kYes) << i;
-    }
-    End(kOut);
-    SendAll();
-    const Stored stored = ledger_.Get(kOut);
-    EXPECT_EQ(Compare(written_[kOut], stored), "");
-    EXPECT_THAT(stored.gaps, SizeIs(1));
-    EXPECT_GT(stored.bytes.size(), 2u << 20);
-    EXPECT_EQ(stored.how, STREAM_END_CLOSED);
-  });
-  if (result == -1) GTEST_SKIP() << "needs the right to mount a tmpfs";
-  EXPECT_EQ(result, 0);
-}
-
-TEST_F(SpoolTest, WaitsOnAFullDiskWhereItMustNotDrop) {
-  const int result = OnSmallDisk(base_ / "spools", "size=2m,mode=700", [&] {
-    Create({.full = SpoolFull::kBlock});
-    int taken = 0;
-    while (Append(kOut, Noise(200'000, taken)) == Appended::kYes) ++taken;
-    EXPECT_GT(taken, 5);
-    SendAll();
-    EXPECT_EQ(Append(kOut, Noise(200'000, taken)), Appended::kYes);
-    SendAll();
-    EXPECT_EQ(Compare(written_[kOut], ledger_.Get(kOut)), "");
-    EXPECT_THAT(ledger_.Get(kOut).gaps, IsEmpty());
-  });
-  if (result == -1) GTEST_SKIP() << "needs the right to mount a tmpfs";
-  EXPECT_EQ(result, 0);
-}
-
-TEST_F(SpoolTest, SaysSoWhereADiskIsFullFromTheStart) {
-  const int result = OnSmallDisk(base_ / "spools", "size=64k,mode=700", [&] {
-    collector::WriteFile(base_ / "spools/hog", std::string(100'000, 'x'));
-    const auto spool = Spool::Create({.base = base_ / "spools"}, Manifest());
-    EXPECT_THAT(spool.status().ToString(), HasSubstr("No space left"));
-    EXPECT_THAT(spool.status().ToString(), HasSubstr("--spool-dir"));
-  });
-  if (result == -1) GTEST_SKIP() << "needs the right to mount a tmpfs";
-  EXPECT_EQ(result, 0);
 }
 
 TEST_F(SpoolTest, IsNotMadeWhereOthersCouldExchangeIt) {
