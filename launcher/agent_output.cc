@@ -57,7 +57,7 @@ absl::Status Agent::MakeOutput() {
   introduction.set_key(assignment_.collector_key());
   introduction.set_incarnation(incarnation_);
   output_ = std::make_unique<NodeOutput>(
-      loop_, spec_, CollectorChannel(),
+      loop_, spec_, CollectorChannel(), credentials_.collector,
       NodeOutputCallbacks{
           .on_pause = [this](bool paused) { workers_->PauseOutput(paused); },
           .on_done =

@@ -22,6 +22,9 @@ struct HistoryCommand {
   std::string run;     // as the user wrote it: an id, a prefix, latest, a path
   std::string prefix;  // of files and get
   std::string directory;  // of get
+  // Of get, in place of all the above: what dead agents left, and the collector
+  // that it is for in `place`, or none.
+  std::string spool;
   bool json = false;
   bool merged = false;
   history::LogsChoice logs;

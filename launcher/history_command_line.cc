@@ -51,7 +51,11 @@ class HistoryParser {
       return {PrintCommand{HistoryHelp(kind_), kSuccess}, {}, {}};
     }
     for (const HistoryFlag& flag : HistoryFlags()) ReadVariable(flag);
-    TakeOperands();
+    if (command_.spool.empty()) {
+      TakeOperands();
+    } else {
+      CheckSpool();
+    }
     Check();
     if (!mistakes_.empty()) {
       return {
@@ -220,7 +224,21 @@ class HistoryParser {
     }
   }
 
+  void CheckSpool() {
+    if (!operands_.empty() ||
+        given_.count("run-dir") + given_.count("from") > 0) {
+      mistakes_.push_back(absl::StrCat(
+          "--spool sends what is left on this machine, and takes no RUN, "
+          "PREFIX, DIR, --run-dir or --from; it is ",
+          Name(), " --spool DIR --collector HOST:PORT"));
+    }
+  }
+
   void Check() {
+    if (given_.count("collector") > 0 && command_.spool.empty()) {
+      mistakes_.push_back(
+          "--collector is for --spool; to copy from a collector give --from");
+    }
     const bool remote = !command_.place.endpoint_host().empty();
     if (given_.count("run-dir") + given_.count("from") > 1) {
       mistakes_.push_back("--run-dir and --from: give one of them");

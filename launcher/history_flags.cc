@@ -17,6 +17,7 @@ constexpr unsigned kAll = Bit(HistoryKind::kRuns) | Bit(HistoryKind::kShow) |
                           Bit(HistoryKind::kLogs) | Bit(HistoryKind::kFiles) |
                           Bit(HistoryKind::kGet);
 constexpr unsigned kLogsOnly = Bit(HistoryKind::kLogs);
+constexpr unsigned kGetOnly = Bit(HistoryKind::kGet);
 constexpr unsigned kWithJson = Bit(HistoryKind::kRuns) |
                                Bit(HistoryKind::kShow) |
                                Bit(HistoryKind::kFiles);
@@ -58,6 +59,15 @@ absl::Status ReadFrom(const std::string& value, HistoryCommand* command) {
   if (!endpoint.ok()) return endpoint.status();
   command->place.set_endpoint_host(endpoint->host);
   command->place.set_endpoint_port(endpoint->port);
+  return absl::OkStatus();
+}
+
+absl::Status ReadCollector(const std::string& value, HistoryCommand* command) {
+  const absl::StatusOr<Endpoint> endpoint =
+      ParseEndpoint(value, kDefaultCollectorPort);
+  if (!endpoint.ok()) return endpoint.status();
+  command->place.set_collector_host(endpoint->host);
+  command->place.set_collector_port(endpoint->port);
   return absl::OkStatus();
 }
 
@@ -153,6 +163,26 @@ const HistoryFlag kFlags[] = {
     {.flag = {.name = "json", .help = "For programs.", .group = Group::kOutput},
      .of = kWithJson,
      .read = Switch<&HistoryCommand::json>},
+    {.flag = {.name = "spool",
+              .value = "DIR",
+              .help = "Copies nothing from a collector, but sends it what dead "
+                      "agents of this machine left: DIR is their --spool-dir, "
+                      "or one spool in it.",
+              .group = Group::kMeeting},
+     .of = kGetOnly,
+     .read =
+         [](const std::string& value, HistoryCommand* command) {
+           command->spool = value;
+           return absl::OkStatus();
+         }},
+    {.flag = {.name = "collector",
+              .value = "HOST[:PORT]",
+              .default_text = "the one that the job had",
+              .help = "With --spool: the collector that takes it. One that "
+                      "never heard of the run makes it.",
+              .group = Group::kMeeting},
+     .of = kGetOnly,
+     .read = ReadCollector},
     {.flag = {.name = "run-dir",
               .value = "DIR",
               .fallback = "./muster-runs",

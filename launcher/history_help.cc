@@ -52,6 +52,7 @@ and its path:
 )";
 
 constexpr char kAboutGet[] = R"(Usage: muster get RUN PREFIX DIR [flags]
+       muster get --spool DIR [--collector HOST:PORT] [flags]
 
 Copies the files of a run whose paths begin with PREFIX below DIR, with their
 modes and times.
@@ -67,6 +68,11 @@ two nodes have a file of one path, those of every node go below DIR/node<k>/.
 A file takes its name when it is whole. The same command again goes on where it
 was cut, leaves alone what is there with the same size and time, and replaces
 what is not. No link is followed below DIR.
+
+With --spool it goes the other way: what agents could not send before they died
+goes to a collector, and leaves this machine when that has it on its disk.
+
+  muster get --spool /var/tmp/muster-spool-0 --collector head:29401
 )";
 
 constexpr char kAboutRunWord[] = R"(

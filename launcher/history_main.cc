@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -11,14 +10,13 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "launcher/credential_choice.h"
+#include "launcher/collector_access.h"
 #include "launcher/endpoint.h"
 #include "launcher/exit_codes.h"
 #include "launcher/history/remote_source.h"
 #include "launcher/history/run_source.h"
+#include "launcher/send_spools.h"
 #include "launcher/text.h"
-#include "rendezvous/reach.h"
-#include "rendezvous/token.h"
 #include "rendezvous/transport.h"
 
 namespace muster::launcher {
@@ -35,49 +33,23 @@ void Tell(const HistoryCommand& command, absl::string_view line) {
           Printable(line).c_str());
 }
 
-bool IsLoopback(const std::string& address) {
-  return address == "::1" || absl::StartsWith(address, "127.");
-}
-
-// Whether nothing said between here and there leaves this machine.
-bool IsThisMachine(const Endpoint& endpoint) {
-  const auto addresses =
-      rendezvous::Resolve(endpoint.host, static_cast<int>(endpoint.port));
-  return addresses.ok() &&
-         std::all_of(addresses->begin(), addresses->end(), IsLoopback);
-}
-
 absl::StatusOr<std::unique_ptr<RunSource>> Connect(
     const HistoryCommand& command, const std::optional<std::string>& variable) {
   const JobSpec& place = command.place;
   const Endpoint endpoint = {place.endpoint_host(), place.endpoint_port()};
-  const absl::StatusOr<rendezvous::LoadedToken> loaded =
-      rendezvous::LoadToken(variable, place.token_file());
-  if (!loaded.ok()) {
-    return absl::InvalidArgumentError(loaded.status().message());
-  }
-  if (!loaded->warning.empty()) Tell(command, loaded->warning);
-  const bool shows_nothing = !loaded->token && place.tls_cert_file().empty();
-  if (shows_nothing && !place.insecure() && !IsThisMachine(endpoint)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--from ", FormatEndpoint(endpoint),
-        ": set MUSTER_TOKEN to the collector's token, or give --token-file or "
-        "--tls-cert, --tls-key and --tls-ca; without encryption only with "
-        "--insecure"));
-  }
-  const absl::StatusOr<rendezvous::Credentials> credentials =
-      MakeCredentials(place, loaded->token, endpoint.host);
-  if (!credentials.ok()) {
-    return absl::InvalidArgumentError(credentials.status().message());
-  }
+  const absl::StatusOr<rendezvous::Credentials> credentials = AccessTo(
+      endpoint, absl::StrCat("--from ", FormatEndpoint(endpoint)), place,
+      variable, [&](absl::string_view line) { Tell(command, line); });
+  if (!credentials.ok()) return credentials.status();
   // Not many files are opened; a limit that can't be raised does no harm.
   rendezvous::PrepareProcess().IgnoreError();
-  return history::ConnectToCollector(
-      endpoint.host, static_cast<int>(endpoint.port), *credentials,
-      {.where = FormatEndpoint(endpoint),
-       .on_notice = [&command](const std::string& line) {
-         Tell(command, line);
-       }});
+  const auto channel = ReachCollector(endpoint, *credentials);
+  if (!channel.ok()) return channel.status();
+  return history::MakeRemoteRuns(
+      *channel, {.where = FormatEndpoint(endpoint),
+                 .on_notice = [&command](const std::string& line) {
+                   Tell(command, line);
+                 }});
 }
 
 bool IsPath(const std::string& run) {
@@ -192,6 +164,7 @@ int RunHistory(const HistoryCommand& command,
                const std::optional<std::string>& token) {
   signal(SIGPIPE, SIG_IGN);
   signal(SIGINT, LeaveInterrupted);
+  if (!command.spool.empty()) return SendSpools(command, token);
   const absl::StatusOr<std::unique_ptr<RunSource>> source =
       OpenSource(command, token);
   if (!source.ok()) return Fail(command, source.status(), true);

@@ -36,10 +36,12 @@ streams::StreamId IdOf(uint32_t rank, bool is_stderr) {
 
 NodeOutput::NodeOutput(asio::io_context& loop, const JobSpec& spec,
                        std::shared_ptr<grpc::Channel> channel,
+                       rendezvous::Credentials credentials,
                        NodeOutputCallbacks callbacks)
     : loop_(loop),
       spec_(spec),
       channel_(std::move(channel)),
+      credentials_(std::move(credentials)),
       callbacks_(std::move(callbacks)),
       writer_(STDOUT_FILENO),
       watch_(loop) {}
@@ -87,6 +89,11 @@ absl::Status NodeOutput::Open(const Introduction& introduction) {
           .on_notice =
               [](const std::string& line) { spdlog::warn("{}", line); }});
   files_->Start();
+  leftovers_ = std::make_unique<NodeLeftovers>(loop_, spec_, channel_,
+                                               credentials_, [this] {
+                                                 leftovers_.reset();
+                                                 LookIfDone();
+                                               });
   // Some lines come from other threads.
   TeeLog([this](const std::string& line) {
     if (loop_.get_executor().running_in_this_thread()) {
@@ -136,6 +143,7 @@ void NodeOutput::Close() {
   } else {
     files_->Finish();
   }
+  if (leftovers_) leftovers_->Hurry();
   moved_at_ = std::chrono::steady_clock::now();
   Watch();
 }
@@ -165,6 +173,8 @@ void NodeOutput::Hurry() {
   hurried_ = true;
   files_->Abandon();
   if (streams_closed_) outflow_->Abandon();
+  leftovers_.reset();
+  OnLoop([this] { LookIfDone(); });
 }
 
 void NodeOutput::FilesDone(const files::NodeFilesResult& result) {
@@ -205,6 +215,12 @@ void NodeOutput::StreamsDone(const streams::OutflowResult& result) {
     result_.problem = absl::StrCat(
         result_.problem, result_.problem.empty() ? "" : "; ", result.problem);
   }
+  streams_done_ = true;
+  LookIfDone();
+}
+
+void NodeOutput::LookIfDone() {
+  if (!streams_done_ || leftovers_ || std::exchange(told_, true)) return;
   callbacks_.on_done(result_);
 }
 

@@ -16,9 +16,11 @@
 #include "grpcpp/channel.h"
 #include "launcher/collector/console.h"
 #include "launcher/files/node_files.h"
+#include "launcher/node_leftovers.h"
 #include "launcher/streams/outflow.h"
 #include "proto/collector.pb.h"
 #include "proto/job.pb.h"
+#include "rendezvous/credentials.h"
 
 namespace muster::launcher {
 
@@ -37,15 +39,18 @@ struct NodeOutputCallbacks {
 };
 
 // Job: takes what the workers write and the agent logs, and what appears in the
-// log and output directories, and sees it to the collector. With --collector
-// none the console of this node is all there is. Life cycle: construct, Open,
-// append, Close once, await on_done. Threads: the loop's only; callbacks come
-// there, never inside a call. Ownership: the loop must outlive this.
+// log and output directories, and sees it to the collector; what agents of this
+// host left that died goes along. With --collector none the console of this
+// node is all there is. Life cycle: construct, Open, append, Close once, await
+// on_done. Threads: the loop's only; callbacks come there, never inside a call.
+// Ownership: the loop must outlive this.
 class NodeOutput {
  public:
-  // `channel` leads to the collector; null for none.
+  // `channel` leads to the collector; null for none. `credentials` are for
+  // those that dead agents had.
   NodeOutput(asio::io_context& loop, const JobSpec& spec,
              std::shared_ptr<grpc::Channel> channel,
+             rendezvous::Credentials credentials,
              NodeOutputCallbacks callbacks);
   ~NodeOutput();
 
@@ -68,6 +73,7 @@ class NodeOutput {
   void FilesDone(const files::NodeFilesResult& result);
   void CloseStreams();
   void StreamsDone(const streams::OutflowResult& result);
+  void LookIfDone();  // and say so
   // Bytes at the collector, of everything.
   uint64_t Moved() const;
   // On the loop, unless this is gone by then. Any thread.
@@ -77,10 +83,13 @@ class NodeOutput {
   asio::io_context& loop_;
   const JobSpec spec_;
   const std::shared_ptr<grpc::Channel> channel_;
+  const rendezvous::Credentials credentials_;
   const NodeOutputCallbacks callbacks_;
   bool closed_ = false;
   bool files_done_ = false;  // maybe before Close, when it is of no use
   bool streams_closed_ = false;
+  bool streams_done_ = false;
+  bool told_ = false;  // on_done
   bool hurried_ = false;
 
   // Without a collector:
@@ -90,6 +99,7 @@ class NodeOutput {
   // With one:
   std::unique_ptr<streams::Outflow> outflow_;
   std::unique_ptr<files::NodeFiles> files_;
+  std::unique_ptr<NodeLeftovers> leftovers_;  // until they are looked at
   NodeOutputResult result_;
   asio::steady_timer watch_;  // for progress, once closed
   uint64_t moved_ = 0;        // bytes, when last looked at

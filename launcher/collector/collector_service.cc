@@ -114,6 +114,9 @@ grpc::ServerBidiReactor<FileUp, FileDown>* CollectorService::Files(
 
 absl::StatusOr<std::shared_ptr<FileStore>> CollectorService::AdmitFiles(
     const Introduction& introduction) {
+  if (introduction.orphaned()) {
+    return absl::InvalidArgumentError("what dead agents left holds no files");
+  }
   absl::StatusOr<std::shared_ptr<Run>> run = store_->Admit(introduction);
   if (!run.ok()) return run.status();
   if (absl::Status problem = (*run)->problem(); !problem.ok()) return problem;
@@ -317,7 +320,9 @@ void CollectorService::Announce(const Run& run, bool is_new) {
 }
 
 void CollectorService::LookIfOver(const std::shared_ptr<Run>& run) {
-  if (!run->has_report() || desks_.count(run.get()) != 0) return;
+  // Nobody will report on what only dead agents left.
+  const bool is_complete = run->has_report() || !run->has_key();
+  if (!is_complete || desks_.count(run.get()) != 0) return;
   if (announced_.erase(run->run_id()) != 0 && options_.on_run_over) {
     options_.on_run_over(run->run_id(), run->logs().Totals());
   }

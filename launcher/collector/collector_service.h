@@ -41,8 +41,9 @@ struct CollectorOptions {
 
   // A run was made, or is taken up again by this process.
   std::function<void(const std::string& run_id, bool is_new)> on_run_begins;
-  // Its report is here and no node has a stream of logs open. It may begin
-  // again: a node can come late with what another agent left.
+  // Its report is here, or there is nobody to make one, and no node has a
+  // stream of logs open. It may begin again: a node can come late with what
+  // another agent left.
   std::function<void(const std::string& run_id, const LogTotals& logs)>
       on_run_over;
   // A node's stream ended before it was finished, or a call was refused.

@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
+#include "launcher/collector/node_key.h"
 
 namespace muster::collector {
 namespace {
@@ -46,6 +47,12 @@ absl::Status NodeRegister::Check(const Introduction& introduction) const {
   if (known[0].first_rank() != introduction.first_rank() ||
       known[0].workers() != introduction.workers()) {
     return refuse("it came with other ranks before");
+  }
+  if (!known[0].key().empty() &&
+      !SameSecret(known[0].key(), introduction.key())) {
+    return absl::PermissionDeniedError(absl::StrCat(
+        "the key is not the one with which node ", introduction.node_rank(),
+        " of run ", introduction.run_id(), " came before"));
   }
   for (size_t i = 0; i + 1 < known.size(); ++i) {
     if (known[i].incarnation() == introduction.incarnation()) {
@@ -100,6 +107,20 @@ NodeRegister::Entry NodeRegister::Find(const Introduction& introduction) const {
   entry.node.set_world_size(introduction.world_size());
   entry.node.set_incarnation(introduction.incarnation());
   return entry;
+}
+
+bool NodeRegister::AreOf(absl::string_view run_key) const {
+  for (const auto& [key, place] : places_) {
+    const JournalNode& node = place.incarnations[0];
+    const NodePlace its_place = {node.node_rank(), node.attempt(),
+                                 node.first_rank(), node.workers(),
+                                 node.world_size()};
+    if (!node.key().empty() &&
+        !SameSecret(NodeKey(run_key, its_place), node.key())) {
+      return false;
+    }
+  }
+  return true;
 }
 
 NodeRegister::Entry NodeRegister::Add(const JournalNode& node) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "proto/collector.pb.h"
 #include "proto/journal.pb.h"
 
@@ -23,6 +24,8 @@ class NodeRegister {
   //   InvalidArgument  its ranks are not within the world, or are another
   //                    node's; the world of this attempt has another size; no
   //                    incarnation, or one of over 128 bytes
+  //   PermissionDenied the place was taken with another key, where nobody knows
+  //                    the run's
   //   Aborted          a later incarnation holds this place
   absl::Status Check(const Introduction& introduction) const;
 
@@ -34,6 +37,9 @@ class NodeRegister {
     bool is_new = false;
   };
   Entry Find(const Introduction& introduction) const;
+
+  // Whether all keys that nodes have shown were made of this one.
+  bool AreOf(absl::string_view run_key) const;
 
   // From now on this node holds its place. Its id is the next one.
   Entry Add(const JournalNode& node);

@@ -58,6 +58,16 @@ const char* WholeDocument(RecordDocument document) {
   }
 }
 
+absl::Status WriteKey(int directory, const std::string& shown,
+                      absl::string_view key) {
+  return ReplaceFile({.directory = directory,
+                      .name = kKeyFile,
+                      .mode = 0600,
+                      .scratch = directory,
+                      .shown = absl::StrCat(shown, "/", kKeyFile)},
+                     key);
+}
+
 }  // namespace
 
 absl::Status Run::Create(int root, const std::string& path,
@@ -71,12 +81,7 @@ absl::Status Run::Create(int root, const std::string& path,
       mkdirat(directory.get(), kPartsDirectory, 0700) != 0) {
     return FileError(errno, "make", shown);
   }
-  absl::Status status = ReplaceFile({.directory = directory.get(),
-                                     .name = kKeyFile,
-                                     .mode = 0600,
-                                     .scratch = directory.get(),
-                                     .shown = shown + "/key"},
-                                    run_key);
+  absl::Status status = WriteKey(directory.get(), shown, run_key);
   if (status.ok()) status = Journal::Create(directory.get(), shown);
   if (status.ok()) status = SyncDirectory(root, path);
   return status;
@@ -95,7 +100,7 @@ absl::StatusOr<std::string> Run::ReadKey(int root, const std::string& path) {
         absl::StrCat(path, " is not a run that output can be added to"));
   }
   absl::StatusOr<std::string> key = ReadAll(file, shown);
-  if (key.ok() && key->size() != kKeyBytes) {
+  if (key.ok() && !key->empty() && key->size() != kKeyBytes) {
     return absl::DataLossError(absl::StrCat(shown, " is damaged"));
   }
   return key;
@@ -158,6 +163,12 @@ absl::Status Run::OpenLogs() {
 
 absl::Status Run::CheckKey(absl::string_view run_key,
                            const Introduction& introduction) {
+  if (run_key.empty()) {
+    if (introduction.orphaned()) return absl::OkStatus();
+    return absl::NotFoundError(absl::StrCat(
+        "of run ", introduction.run_id(),
+        " there is only what dead agents left; its coordinator has not come"));
+  }
   const std::string key =
       NodeKey(run_key, {introduction.node_rank(), introduction.attempt(),
                         introduction.first_rank(), introduction.workers(),
@@ -170,10 +181,29 @@ absl::Status Run::CheckKey(absl::string_view run_key,
 }
 
 absl::Status Run::Authorize(const Introduction& introduction) const {
-  const absl::Status proved = CheckKey(key_, introduction);
-  if (!proved.ok()) return proved;
   const std::lock_guard<std::mutex> lock(mutex_);
-  return nodes_.Check(introduction);
+  const absl::Status proved = CheckKey(key_, introduction);
+  return proved.ok() ? nodes_.Check(introduction) : proved;
+}
+
+bool Run::has_key() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return !key_.empty();
+}
+
+absl::Status Run::Claim(absl::string_view run_key) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (SameSecret(key_, run_key)) return absl::OkStatus();
+  if (!key_.empty() || !nodes_.AreOf(run_key)) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        path_,
+        " is another run's; give another run id or another directory, "
+        "or move it away"));
+  }
+  const absl::Status written =
+      WriteKey(private_directory(), Shown(kPrivate), run_key);
+  if (written.ok()) key_ = std::string(run_key);
+  return written;
 }
 
 absl::Status Run::Charge(uint64_t bytes) {
@@ -197,8 +227,9 @@ void Run::Break(const absl::Status& problem) {
 
 absl::StatusOr<uint32_t> Run::Enter(const Introduction& introduction) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  const NodeRegister::Entry entry = nodes_.Find(introduction);
+  NodeRegister::Entry entry = nodes_.Find(introduction);
   if (entry.is_new) {
+    if (key_.empty()) entry.node.set_key(introduction.key());
     const absl::Status added = logs_->AddNode(entry);
     if (!added.ok()) return added;
     nodes_.Add(entry.node);

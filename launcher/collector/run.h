@@ -23,7 +23,9 @@ namespace muster::collector {
 
 // Job: the directory of one run, and the right to write into it.
 //
-//   RUN/.muster/key      of the run, 32 bytes, for the owner's eyes only
+//   RUN/.muster/key      of the run, 32 bytes, for the owner's eyes only; empty
+//                        as long as only dead agents' output came, whose
+//                        coordinator never said it
 //   RUN/.muster/lock     held by the collector that has the run open
 //   RUN/.muster/journal  what is durable of the logs
 //   RUN/.muster/parts/   files that are not whole yet
@@ -45,14 +47,18 @@ class Run {
   };
 
   // Makes RUN/.muster of a new run in a directory that is still empty, all of
-  // it durable but for the directory's own name. Errors as FileError.
+  // it durable but for the directory's own name. The key is 32 bytes, or empty
+  // where nobody knows it. Errors as FileError.
   static absl::Status Create(int root, const std::string& path,
                              absl::string_view run_key);
 
   // The key of the run whose directory this is; NotFound when it is none.
   static absl::StatusOr<std::string> ReadKey(int root, const std::string& path);
 
-  // PermissionDenied unless the introduction is proved by the run's key.
+  // Whether the introduction is proved by the run's key.
+  //   PermissionDenied  it is not
+  //   NotFound          the run has no key yet, and this is of a living agent,
+  //                     whose coordinator will say it
   static absl::Status CheckKey(absl::string_view run_key,
                                const Introduction& introduction);
 
@@ -70,11 +76,16 @@ class Run {
   const std::string& run_id() const { return run_id_; }
   int root() const { return root_.get(); }
   int private_directory() const { return private_.get(); }
-  const std::string& key() const { return key_; }
+
+  // Whether this is the run's key. A run that had none has it from now on, if
+  // the keys of its nodes were made of it.
+  //   AlreadyExists  it is not
+  //   others         as ReplaceFile
+  absl::Status Claim(absl::string_view run_key);
+  bool has_key() const;
 
   // Whether this node may write here.
-  //   PermissionDenied  the key is not this node's
-  //   others            as NodeRegister::Check
+  //   as CheckKey and NodeRegister::Check
   absl::Status Authorize(const Introduction& introduction) const;
 
   // Before bytes are written: ResourceExhausted over the quota; problem() when
@@ -132,11 +143,11 @@ class Run {
   Fd private_;
   Fd parts_;
   Fd lock_;
-  std::string key_;
   Quota quota_;
   std::atomic<bool> has_report_{false};
 
   mutable std::mutex mutex_;
+  std::string key_;       // guarded by mutex_
   NodeRegister nodes_;    // guarded by mutex_
   absl::Status problem_;  // guarded by mutex_
 

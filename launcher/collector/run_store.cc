@@ -28,6 +28,11 @@ constexpr char kUnfinished[] = ".muster-new-";
 // Runs that nobody uses any more are kept open up to this number of runs.
 constexpr size_t kMostIdle = 64;
 
+Fd OpenNoLink(const std::string& path) {
+  return Fd(
+      open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
 Fd OpenAsDirectory(const std::string& path) {
   return Fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
@@ -103,7 +108,8 @@ absl::StatusOr<RunStore::Opened> RunStore::OpenOrCreate(
   absl::StatusOr<std::shared_ptr<Run>> run = OpenRun(run_id);
   if (absl::IsNotFound(run.status())) return created;  // none of ours
   if (!run.ok()) return run.status();
-  if (!SameSecret((*run)->key(), run_key)) return created;
+  const absl::Status claimed = (*run)->Claim(run_key);
+  if (!claimed.ok()) return claimed;
   opened.run = *std::move(run);
   return opened;
 }
@@ -143,6 +149,17 @@ absl::Status RunStore::Create(const std::string& run_id,
   return SyncDirectory(directory_.get(), options_.directory);
 }
 
+absl::Status RunStore::CreateFor(const Introduction& orphaned) {
+  const absl::Status sound = NodeRegister().Check(orphaned);
+  if (!sound.ok()) return sound;
+  if (orphaned.key().size() != kKeyBytes) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("node ", orphaned.node_rank(), " of run ",
+                     orphaned.run_id(), " shows no key"));
+  }
+  return Create(orphaned.run_id(), "");
+}
+
 absl::StatusOr<std::shared_ptr<Run>> RunStore::OpenRun(
     const std::string& run_id) {
   const auto found = open_.find(run_id);
@@ -174,8 +191,12 @@ absl::StatusOr<std::shared_ptr<Run>> RunStore::Admit(
   const std::lock_guard<std::mutex> lock(mutex_);
   if (open_.count(run_id) == 0) {
     // Who has no key does not cost us a journal.
-    const Fd root(open(PathOf(run_id).c_str(),
-                       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    Fd root = OpenNoLink(PathOf(run_id));
+    if (!root.is_open() && introduction.orphaned()) {
+      const absl::Status made = CreateFor(introduction);
+      if (!made.ok()) return made;
+      root = OpenNoLink(PathOf(run_id));
+    }
     if (!root.is_open()) return unknown;
     const absl::StatusOr<std::string> key =
         Run::ReadKey(root.get(), PathOf(run_id));

@@ -56,9 +56,10 @@ class RunStore {
   absl::StatusOr<Opened> OpenOrCreate(const std::string& run_id,
                                       absl::string_view run_key);
 
-  // The run that this node may write to.
+  // The run that this node may write to. For what a dead agent left it is made
+  // where it is missing.
   //   NotFound  no run of that id
-  //   others    as Run::Authorize and Run::Open
+  //   others    as Run::Authorize, Run::Open and Run::Create
   absl::StatusOr<std::shared_ptr<Run>> Admit(const Introduction& introduction);
 
   // Closes the run unless somebody uses it.
@@ -73,6 +74,7 @@ class RunStore {
   std::string PathOf(const std::string& run_id) const;
   absl::StatusOr<std::shared_ptr<Run>> OpenRun(const std::string& run_id);
   absl::Status Create(const std::string& run_id, absl::string_view run_key);
+  absl::Status CreateFor(const Introduction& orphaned);
 
   const Options options_;
   FileCache cache_;  // outlives the runs

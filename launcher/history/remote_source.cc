@@ -10,8 +10,6 @@
 #include "launcher/history/log_names.h"
 #include "launcher/history/remote_call.h"
 #include "proto/history.grpc.pb.h"
-#include "rendezvous/reach.h"
-#include "rendezvous/transport.h"
 
 namespace muster::history {
 namespace {
@@ -19,7 +17,6 @@ namespace {
 constexpr int kTries = 5;
 constexpr absl::Duration kFirstPause = absl::Milliseconds(100);
 constexpr absl::Duration kLastPause = absl::Seconds(1);
-constexpr std::chrono::seconds kProbe(10);
 
 bool MayPass(const absl::Status& status) {
   switch (status.code()) {
@@ -254,40 +251,6 @@ class RemoteSource final : public RunSource {
 std::unique_ptr<RunSource> MakeRemoteRuns(
     std::shared_ptr<grpc::Channel> channel, RemoteOptions options) {
   return std::make_unique<RemoteSource>(std::move(channel), std::move(options));
-}
-
-absl::StatusOr<std::unique_ptr<RunSource>> ConnectToCollector(
-    const std::string& host, int port,
-    const rendezvous::Credentials& credentials, RemoteOptions options) {
-  const auto addresses = rendezvous::Resolve(host, port);
-  if (!addresses.ok()) return addresses.status();
-  absl::Status worst = absl::UnavailableError("no address");
-  for (const std::string& address : *addresses) {
-    const rendezvous::Reach reach =
-        rendezvous::ProbeEndpoint(address, port, credentials, kProbe);
-    const auto wanted = credentials.secure() ? rendezvous::Stage::kAuthenticated
-                                             : rendezvous::Stage::kConnected;
-    if (reach.stage >= wanted) {
-      // Followers wait for a collector that is restarted.
-      rendezvous::TransportSettings settings;
-      settings.last_backoff = std::chrono::seconds(1);
-      return MakeRemoteRuns(
-          rendezvous::Dial(address, port, credentials,
-                           rendezvous::ChannelUse::kBulk, settings),
-          std::move(options));
-    }
-    if (reach.wrong_token) {
-      worst = absl::PermissionDeniedError(absl::StrCat(
-          reach.text, "; this MUSTER_TOKEN is not the collector's"));
-    } else if (reach.not_tls) {
-      worst = absl::FailedPreconditionError(absl::StrCat(
-          reach.text, "; a collector without a token is read with --insecure"));
-    } else if (absl::IsUnavailable(worst)) {
-      worst = absl::UnavailableError(
-          absl::StrCat(reach.text, "; is the collector running there?"));
-    }
-  }
-  return worst;
 }
 
 }  // namespace muster::history

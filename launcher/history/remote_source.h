@@ -24,16 +24,6 @@ struct RemoteOptions {
 std::unique_ptr<RunSource> MakeRemoteRuns(
     std::shared_ptr<grpc::Channel> channel, RemoteOptions options);
 
-// Finds out how to reach `host`, a name or a numeric address, and connects.
-// Errors, which name host and port and say what to do:
-//   NotFound          no such host.
-//   Unavailable       nobody listens there, or no answer came.
-//   PermissionDenied  the tokens or the certificates differ.
-//   FailedPrecondition  it does not speak TLS.
-absl::StatusOr<std::unique_ptr<RunSource>> ConnectToCollector(
-    const std::string& host, int port,
-    const rendezvous::Credentials& credentials, RemoteOptions options);
-
 }  // namespace muster::history
 
 #endif  // MUSTER_LAUNCHER_HISTORY_REMOTE_SOURCE_H_

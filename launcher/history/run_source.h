@@ -32,7 +32,7 @@ class LogFeed {
 };
 
 // Job: what History offers, wherever the runs are.
-// Life cycle: made by OpenLocalRuns or ConnectToCollector (remote_source.h).
+// Life cycle: made by OpenLocalRuns or MakeRemoteRuns (remote_source.h).
 // Threads: one. Ownership: must outlive its feeds.
 //
 // Errors of all functions: those of proto/history.proto; from a collector also

@@ -54,6 +54,13 @@ class Leftovers::Worker {
     thread_.join();
   }
 
+  void Hurry(std::chrono::milliseconds patience) {
+    asio::post(loop_, [this, patience] {
+      hurried_ = true;
+      options_.patience = std::min(options_.patience, patience);
+    });
+  }
+
  private:
   struct Shared {
     LeftoversCallbacks callbacks;
@@ -83,8 +90,8 @@ class Leftovers::Worker {
       spools_.pop_back();
       const absl::Status status = Open();
       if (status.ok()) return;
-      // Somebody else's business, or gone meanwhile.
-      if (absl::IsUnavailable(status) || absl::IsNotFound(status)) continue;
+      if (absl::IsNotFound(status)) continue;  // gone meanwhile
+      result_.is_in_use = absl::IsUnavailable(status);
       Keep(status.message());
     }
     AllDone(absl::OkStatus());
@@ -114,7 +121,8 @@ class Leftovers::Worker {
   }
 
   void Connect(const std::shared_ptr<grpc::Channel>& channel) {
-    const Introduction& node = result_.manifest.introduction();
+    Introduction node = result_.manifest.introduction();
+    node.set_orphaned(true);
     trouble_ = "it does not answer";
     moved_ = Clock::now();
     acknowledged_ = 0;
@@ -163,6 +171,7 @@ class Leftovers::Worker {
 
   void GiveUp(const std::string& why) {
     if (std::exchange(settled_, true)) return;
+    if (hurried_) spools_.clear();
     const std::string& collector = result_.manifest.collector();
     Keep(absl::StrCat(result_.spool, ": the collector",
                       collector.empty() ? "" : absl::StrCat(" ", collector),
@@ -217,7 +226,7 @@ class Leftovers::Worker {
   }
 
   asio::io_context& caller_;
-  const LeftoversOptions options_;
+  LeftoversOptions options_;  // its own thread only
   const std::shared_ptr<Shared> shared_;
   asio::io_context loop_;
   asio::executor_work_guard<asio::io_context::executor_type> work_{
@@ -233,7 +242,8 @@ class Leftovers::Worker {
   Clock::time_point moved_;  // when something was acknowledged last
   uint64_t acknowledged_ = 0;
   bool settled_ = false;  // what becomes of it is decided
-  std::string trouble_;   // the last one on the way to the collector
+  bool hurried_ = false;
+  std::string trouble_;  // the last one on the way to the collector
 
   std::thread thread_;
 };
@@ -244,5 +254,9 @@ Leftovers::Leftovers(asio::io_context& loop, LeftoversOptions options,
                                        std::move(callbacks))) {}
 
 Leftovers::~Leftovers() = default;
+
+void Leftovers::Hurry(std::chrono::milliseconds patience) {
+  worker_->Hurry(patience);
+}
 
 }  // namespace muster::streams

@@ -25,6 +25,8 @@ struct LeftoverResult {
   SpoolManifest manifest;  // empty when it could not be read
   // All of it is acknowledged, and it is removed.
   std::optional<LogDone> done;
+  // Its agent lives, or somebody else is sending it at this moment.
+  bool is_in_use = false;
   // Otherwise it is as it was, and this says why, naming it.
   std::string problem;
 };
@@ -50,11 +52,11 @@ struct LeftoversCallbacks {
 
 // Job: send the spools of dead agents, one after the other, and remove those
 // that are acknowledged. Streams that have no end get one, since nobody knows
-// whether there was more. Spools whose agents live are passed over, and so is
-// what somebody else is sending at this moment.
+// whether there was more.
 //
 // Life cycle: works from construction on, until on_done or destruction, which
-// leaves what is not acknowledged for another time.
+// leaves what is not acknowledged for another time. Hurry for those who want to
+// leave.
 // Threads: the loop's only; callbacks are posted to it, but for channel_for.
 // A thread of its own does the work.
 // Ownership: `loop` must outlive it.
@@ -65,6 +67,10 @@ class Leftovers {
   ~Leftovers();
   Leftovers(const Leftovers&) = delete;
   Leftovers& operator=(const Leftovers&) = delete;
+
+  // From now on `patience` is all that there is, and the first spool that does
+  // not move for so long is the last one.
+  void Hurry(std::chrono::milliseconds patience);
 
  private:
   class Worker;

@@ -53,6 +53,24 @@ TEST(HistoryCommandLine, TakesTheOperandsOfEachCommand) {
   EXPECT_EQ(std::get<HistoryCommand>(all.command).prefix, "");
 }
 
+TEST(HistoryCommandLine, GetCanSendASpoolInstead) {
+  const HistoryCommand get = Read("get --spool /tmp/spool --collector head");
+  EXPECT_EQ(get.spool, "/tmp/spool");
+  EXPECT_EQ(get.place.collector_host(), "head");
+  EXPECT_EQ(get.place.collector_port(), 29401u);
+  EXPECT_EQ(Read("get --spool=.").place.collector_host(), "");
+  EXPECT_THAT(Mistakes("get latest --spool ."),
+              ElementsAre(HasSubstr("muster get --spool DIR --collector")));
+  EXPECT_THAT(Mistakes("get --spool . --from head"),
+              ElementsAre(HasSubstr("takes no RUN")));
+  EXPECT_THAT(Mistakes("get latest logs/ . --collector head"),
+              ElementsAre(HasSubstr("--from")));
+  EXPECT_THAT(Mistakes("get --spool . --collector head:x"),
+              ElementsAre(HasSubstr("--collector head:x")));
+  EXPECT_THAT(Mistakes("logs latest --spool=."),
+              ElementsAre(HasSubstr("no flag of muster logs")));
+}
+
 TEST(HistoryCommandLine, FlagsStandAnywhere) {
   const HistoryCommand logs = Read(
       "logs -f x --rank 3 --rank=0-2,7 --node 1 --stderr --tail 20 --raw "

@@ -175,6 +175,83 @@ TEST_F(CollectorServiceTest, AWrongKeyIsDeniedAndLeavesNoTrace) {
   EXPECT_EQ(Tree(base_.path()), before);
 }
 
+LogUp IntroduceOrphan(const NodeOfTest& node) {
+  LogUp message = Introduce(node);
+  message.mutable_introduction()->set_orphaned(true);
+  return message;
+}
+
+TEST_F(CollectorServiceTest, WhatADeadAgentLeftMakesARunThatNobodyHeardOf) {
+  StartCollector();
+  const NodeOfTest dead = {.node = 1, .world = 2};
+  {
+    LogsClient node(channel_);
+    node.Send(IntroduceOrphan(dead));
+    ASSERT_TRUE(node.AwaitWelcome()) << node.End().error_message();
+    ASSERT_TRUE(node.Send(Data(Stdout(1), 0, "one")));
+    ASSERT_TRUE(node.AwaitDurable(1));
+  }
+  StartCollector();  // which knows it again
+  LogsClient node(channel_);
+  node.Send(IntroduceOrphan(dead));
+  ASSERT_TRUE(node.AwaitWelcome()) << node.End().error_message();
+  EXPECT_EQ(node.PositionOf(Stdout(1)), 3u);
+  ASSERT_TRUE(node.Send(EndOf(Stdout(1), 3, STREAM_END_AGENT_DIED)));
+  ASSERT_TRUE(node.Send(FinishAll()));
+  ASSERT_TRUE(node.AwaitDone());
+  EXPECT_EQ(ReadFile(In("logs/1.stdout")), "one");
+  EXPECT_THAT(collector_->events().Wait(2),
+              ElementsAre("again run", "over run"));
+}
+
+TEST_F(CollectorServiceTest, ARunThatNobodyHeardOfIsOfThoseWhoseKeysItHas) {
+  StartCollector();
+  const NodeOfTest dead = {.node = 1, .world = 2};
+  {
+    LogsClient node(channel_);
+    node.Send(IntroduceOrphan(dead));
+    ASSERT_TRUE(node.AwaitWelcome()) << node.End().error_message();
+  }
+  const std::string other_key(kKeyBytes, 'x');
+  NodeOfTest other = dead;
+  other.run_key = other_key;
+  LogsClient stranger(channel_);
+  stranger.Send(IntroduceOrphan(other));
+  EXPECT_EQ(stranger.End().error_code(), StatusCode::PERMISSION_DENIED);
+  LogsClient early(channel_, {.world = 2});
+  EXPECT_EQ(early.End().error_code(), StatusCode::NOT_FOUND)
+      << "a living agent waits for its coordinator";
+  EXPECT_EQ(
+      Record(channel_, "run", RECORD_RUN, "{}", 0, other_key).error_code(),
+      StatusCode::ALREADY_EXISTS);
+  // Its coordinator was slow.
+  ASSERT_TRUE(Record(channel_, "run", RECORD_RUN, "{}").ok());
+  EXPECT_EQ(ReadFile(In("run.json")), "{}");
+  LogsClient living(channel_, {.world = 2});
+  EXPECT_TRUE(living.AwaitWelcome()) << living.End().error_message();
+  StartCollector();
+  EXPECT_EQ(
+      Record(channel_, "run", RECORD_RUN, "{}", 0, other_key).error_code(),
+      StatusCode::ALREADY_EXISTS);
+  EXPECT_TRUE(Record(channel_, "run", RECORD_RUN, "{}").ok());
+}
+
+TEST_F(CollectorServiceTest, WhatIsNotSoundMakesNoRun) {
+  StartCollector();
+  const auto before = Tree(base_.path());
+  LogUp no_key = IntroduceOrphan({});
+  no_key.mutable_introduction()->clear_key();
+  LogUp no_world = IntroduceOrphan({});
+  no_world.mutable_introduction()->set_world_size(0);
+  LogUp outside = IntroduceOrphan({.run_id = "../run"});
+  for (const LogUp& message : {no_key, no_world, outside}) {
+    LogsClient peer(channel_);
+    peer.Send(message);
+    EXPECT_FALSE(peer.AwaitWelcome());
+  }
+  EXPECT_EQ(Tree(base_.path()), before);
+}
+
 struct Wrong {
   const char* what;
   std::vector<LogUp> messages;

@@ -51,6 +51,26 @@ TEST(NodeRegister, ALaterIncarnationFencesTheEarlierOnesOff) {
   EXPECT_EQ(nodes.Find(next_attempt).generation, 0u);
 }
 
+TEST(NodeRegister, APlaceTakenWithAKeyIsForThatKey) {
+  const std::string run_key(kKeyBytes, 'k');
+  NodeRegister nodes;
+  Introduction mine = Node(1, 2, 2, 4);
+  mine.set_key(NodeKey(run_key, {1, 0, 2, 2, 4}));
+  JournalNode entry = nodes.Find(mine).node;
+  entry.set_key(mine.key());
+  nodes.Add(entry);
+  EXPECT_TRUE(nodes.Check(mine).ok());
+  Introduction later = mine;
+  later.set_incarnation("b");
+  EXPECT_TRUE(nodes.Check(later).ok());
+  later.set_key(NodeKey(run_key, {0, 0, 2, 2, 4}));
+  EXPECT_TRUE(absl::IsPermissionDenied(nodes.Check(later)));
+  later.clear_key();
+  EXPECT_TRUE(absl::IsPermissionDenied(nodes.Check(later)));
+  EXPECT_TRUE(nodes.AreOf(run_key));
+  EXPECT_FALSE(nodes.AreOf(std::string(kKeyBytes, 'x')));
+}
+
 TEST(NodeRegister, RanksBelongToOneNode) {
   NodeRegister nodes;
   Enter(nodes, Node(0, 0, 2, 6));

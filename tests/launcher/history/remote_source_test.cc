@@ -13,7 +13,6 @@
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "rendezvous/token.h"
 #include "tests/launcher/history/run.h"
 #include "tests/launcher/history/server.h"
 #include "tests/support/eventually.h"
@@ -194,35 +193,6 @@ TEST_F(Remote, WhoTakesTheChunksMayStop) {
                             return absl::ResourceExhaustedError("no space");
                           }),
             absl::ResourceExhaustedError("no space"));
-}
-
-TEST(Connect, SaysWhyItCant) {
-  rendezvous::Token token("a-token-that-is-long-enough-1");
-  rendezvous::Token other("a-token-that-is-long-enough-2");
-  const auto ours = *rendezvous::Credentials::FromToken(token, "us");
-  const auto theirs = *rendezvous::Credentials::FromToken(other, "them");
-  const TestRun run;
-  TestServer secure({.run_dir = run.run_dir()}, ours);
-  TestServer plain({.run_dir = run.run_dir()});
-
-  const auto source =
-      ConnectToCollector("127.0.0.1", secure.port(), ours, {.where = "x"});
-  ASSERT_TRUE(source.ok()) << source.status();
-  EXPECT_EQ((*source)->ListRuns({})->size(), 1u);
-
-  EXPECT_EQ(ConnectToCollector("127.0.0.1", secure.port(), theirs, {})
-                .status()
-                .code(),
-            absl::StatusCode::kPermissionDenied);
-  EXPECT_EQ(
-      ConnectToCollector("127.0.0.1", plain.port(), ours, {}).status().code(),
-      absl::StatusCode::kFailedPrecondition);
-  plain.Stop();
-  EXPECT_EQ(ConnectToCollector("127.0.0.1", plain.port(),
-                               rendezvous::Credentials::Insecure(), {})
-                .status()
-                .code(),
-            absl::StatusCode::kUnavailable);
 }
 
 }  // namespace

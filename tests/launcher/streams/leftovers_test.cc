@@ -137,14 +137,16 @@ TEST_F(LeftoversTest, PassesOverTheSpoolOfAnAgentThatLives) {
   const auto spool = *Spool::Create({.base = Base()}, {});
   ASSERT_TRUE(Send());
   EXPECT_TRUE(status_.ok());
-  EXPECT_THAT(results_, IsEmpty());
+  ASSERT_THAT(results_, SizeIs(1));
+  EXPECT_TRUE(results_[0].is_in_use);
+  EXPECT_THAT(results_[0].problem, HasSubstr(spool->path()));
   EXPECT_TRUE(fs::exists(spool->path()));
 }
 
-TEST_F(LeftoversTest, KeepsWhatTheCollectorKnowsNothingOf) {
+TEST_F(LeftoversTest, KeepsWhatTheCollectorDoesNotWant) {
   const std::string path = Leave("bytes");
-  collector().Refuse(
-      grpc::Status(grpc::StatusCode::NOT_FOUND, "there is no run 'left'"));
+  collector().Refuse(grpc::Status(grpc::StatusCode::PERMISSION_DENIED,
+                                  "there is no run 'left'"));
   ASSERT_TRUE(Send());
   ASSERT_THAT(results_, SizeIs(1));
   EXPECT_EQ(results_[0].problem,
@@ -173,6 +175,24 @@ TEST_F(LeftoversTest, HasPatienceAndThenGoesOnWithTheNext) {
     EXPECT_THAT(result.problem, HasSubstr("did not take what run left"));
     EXPECT_TRUE(fs::exists(result.spool));
   }
+}
+
+TEST_F(LeftoversTest, InAHurryTheFirstThatDoesNotMoveIsTheLast) {
+  server_.Stop();
+  Leave("one");
+  Leave("two");
+  bool done = false;
+  Leftovers leftovers(
+      loop_.context(), {.directory = Base()},
+      {.channel_for =
+           [this](const SpoolManifest&) { return server_.Channel(); },
+       .on_spool =
+           [this](const LeftoverResult& result) { results_.push_back(result); },
+       .on_done = [&](const absl::Status&) { done = true; }});
+  leftovers.Hurry(std::chrono::milliseconds(1));
+  ASSERT_TRUE(loop_.RunUntil([&] { return done; }));
+  ASSERT_THAT(results_, SizeIs(1));
+  EXPECT_TRUE(fs::exists(results_[0].spool));
 }
 
 TEST_F(LeftoversTest, SaysWhatItCannotReadAndGoesOn) {
