@@ -250,6 +250,11 @@ CollectorService::Desk& CollectorService::DeskOf(
                                  [this](absl::AnyInvocable<void()> f) {
                                    loop_.Post(std::move(f));
                                  },
+                             .after =
+                                 [this](std::chrono::steady_clock::duration d,
+                                        absl::AnyInvocable<void()> f) {
+                                   loop_.PostAfter(d, std::move(f));
+                                 },
                              .on_over =
                                  [this, &desk](const absl::Status& status) {
                                    CommitOver(desk, status);

@@ -2,6 +2,7 @@
 #ifndef MUSTER_LAUNCHER_COLLECTOR_COMMITTER_H_
 #define MUSTER_LAUNCHER_COLLECTOR_COMMITTER_H_
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -14,11 +15,13 @@
 namespace muster::collector {
 
 // Job: have the changes of one run's logs committed, and tell who waits for
-// them. A commit begins as soon as there is something to commit and the one
-// before is over: an idle system answers at once, a busy one in large groups.
+// them. A commit begins as soon as there is something to commit, the one before
+// is over, and that began a while ago: an idle system answers at once, a busy
+// one in large groups that leave the disk and the processors to others.
 //
-//   idle --Want--> under way --done, more wanted--> under way
-//     ^-------------done, nothing wanted / failed-----/
+//   idle --Want--> due --at once, or after a while--> under way
+//     ^             ^------- done, more wanted -----------/
+//     ^--------------------- done, nothing wanted / failed
 //
 // Life cycle: Want any number of times; must not be destroyed while IsBusy().
 // Threads: one, the collector's.
@@ -40,6 +43,9 @@ class Committer {
     // one on this thread, later.
     std::function<void(absl::AnyInvocable<void()>)> elsewhere;
     std::function<void(absl::AnyInvocable<void()>)> later;
+    std::function<void(std::chrono::steady_clock::duration,
+                       absl::AnyInvocable<void()>)>
+        after;
     // A commit is over, and all who waited were told. May destroy this object
     // unless IsBusy().
     std::function<void(const absl::Status&)> on_over;
@@ -50,8 +56,9 @@ class Committer {
   Committer(const Committer&) = delete;
   Committer& operator=(const Committer&) = delete;
 
-  // One answer for each waiter and commit, with its latest mark.
-  void Want(Waiter* waiter, uint64_t mark);
+  // One answer for each waiter and commit, with its latest mark. `now`: the
+  // peer does nothing until it has its answer.
+  void Want(Waiter* waiter, uint64_t mark, bool now);
   // No answer comes to this waiter any more; what it wanted is committed all
   // the same.
   void Forget(Waiter* waiter);
@@ -61,6 +68,7 @@ class Committer {
  private:
   using Marks = std::map<Waiter*, uint64_t>;
 
+  void Schedule();
   void Begin();
   void Over(const absl::Status& status);
 
@@ -69,7 +77,12 @@ class Committer {
   Marks wanted_;  // by the next commit
   Marks under_way_;
   bool wanted_any_ = false;  // even if the waiter was forgotten since
-  bool busy_ = false;
+  bool wanted_now_ = false;
+  bool busy_ = false;  // due or under way
+  bool is_under_way_ = false;
+  uint64_t due_ = 0;  // counts what was scheduled: the last one counts
+  std::chrono::steady_clock::time_point began_;  // the last commit
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace muster::collector

@@ -43,11 +43,9 @@ void LogsStream::Take() {
   if (!taken.ok()) return End(taken);
   host_->CountBytes(message_.data().data().size());
   message_.Clear();  // an idle stream holds no bytes
-  if (is_first || intake_->is_finished()) {
-    return committer_->Want(this, intake_->taken());
-  }
-  committer_->Want(this, intake_->taken());
-  StartRead(&message_);
+  const bool awaits = is_first || intake_->is_finished();
+  committer_->Want(this, intake_->taken(), awaits);
+  if (!awaits) StartRead(&message_);
 }
 
 void LogsStream::OnCommitted(uint64_t mark, const absl::Status& status) {

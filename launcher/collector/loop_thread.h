@@ -5,7 +5,11 @@
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
+#include <chrono>
+#include <memory>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -25,6 +29,15 @@ class LoopThread {
   template <typename Function>
   void Post(Function&& function) {
     asio::post(loop_, std::forward<Function>(function));
+  }
+
+  // On the thread itself: runs it later, also when nothing else is left to do.
+  template <typename Function>
+  void PostAfter(std::chrono::steady_clock::duration pause,
+                 Function&& function) {
+    auto timer = std::make_shared<asio::steady_timer>(loop_, pause);
+    timer->async_wait([timer, function = std::forward<Function>(function)](
+                          const std::error_code&) mutable { function(); });
   }
 
   // Returns when all that was posted has run, also by what ran meanwhile. Not

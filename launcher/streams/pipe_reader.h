@@ -12,14 +12,17 @@
 namespace muster::streams {
 
 // What one read may bring. All readers of a loop share one.
-using ReadBuffer = std::array<char, 64 * 1024>;
+using ReadBuffer = std::array<char, 256 * 1024>;
 
-// Job: hand the bytes of one pipe to the agent, in order, as they come.
+// Job: hand the bytes of one pipe to the agent, in order, as they come: the
+// first ones at once; while more follow, in portions, so that a worker that
+// writes all the time is not disturbed by a reader that wakes at each write.
 // Life cycle: reads from construction on until the pipe ends, Abandon, or
 // destruction. on_end comes exactly once unless the reader is destroyed first.
 // Threads: the loop's only. Callbacks run on the loop or, where it says so,
 // inside a call; a callback may destroy the reader.
-// Ownership: owns the file descriptor, which it makes non-blocking. `loop` and
+// Ownership: owns the file descriptor, which it makes non-blocking and whose
+// pipe it makes larger where that is allowed. `loop` and
 // `buffer` must outlive it; bytes are valid until on_bytes returns or a reader
 // of the same buffer is drained.
 class PipeReader {
