@@ -130,7 +130,7 @@ TEST(SpoolDirectory, ThatCannotBeIsNamedWithItsFlag) {
   test::WriteFile(path, "");
   EXPECT_EQ(std::string(PrepareSpoolDirectory(path).status().message()),
             "--spool-dir " + path +
-                ": Not a directory; give a directory that can be made and "
+                ": not a directory; give a directory that can be made and "
                 "written");
   EXPECT_THAT(
       std::string(PrepareSpoolDirectory("/proc/none/x").status().message()),

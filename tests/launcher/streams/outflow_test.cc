@@ -324,13 +324,13 @@ TEST(IsWorthRetrying, AsTheProtocolHasIt) {
   for (const StatusCode code :
        {StatusCode::UNAVAILABLE, StatusCode::RESOURCE_EXHAUSTED,
         StatusCode::ALREADY_EXISTS, StatusCode::CANCELLED,
-        StatusCode::DEADLINE_EXCEEDED, StatusCode::UNKNOWN}) {
+        StatusCode::DEADLINE_EXCEEDED, StatusCode::UNKNOWN,
+        StatusCode::NOT_FOUND, StatusCode::DATA_LOSS}) {
     EXPECT_TRUE(IsWorthRetrying(code)) << code;
   }
   for (const StatusCode code :
-       {StatusCode::INVALID_ARGUMENT, StatusCode::NOT_FOUND,
-        StatusCode::PERMISSION_DENIED, StatusCode::ABORTED,
-        StatusCode::DATA_LOSS, StatusCode::INTERNAL, StatusCode::UNIMPLEMENTED,
+       {StatusCode::INVALID_ARGUMENT, StatusCode::PERMISSION_DENIED,
+        StatusCode::ABORTED, StatusCode::INTERNAL, StatusCode::UNIMPLEMENTED,
         StatusCode::UNAUTHENTICATED}) {
     EXPECT_FALSE(IsWorthRetrying(code)) << code;
   }
