@@ -2,7 +2,6 @@
 
 #include <malloc.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -25,6 +24,7 @@
 #include "launcher/history/history_service.h"
 #include "launcher/port_owner.h"
 #include "launcher/size.h"
+#include "launcher/terminal/status_line.h"
 #include "launcher/text.h"
 #include "rendezvous/host_port.h"
 #include "rendezvous/reach.h"
@@ -53,37 +53,26 @@ size_t MostOpenLogs() {
 class Display {
  public:
   void Say(const std::string& line) {
-    Erase();
+    line_.Clear();
     printf("%s\n", line.c_str());
     fflush(stdout);
   }
   void Warn(const std::string& line) {
-    Erase();
+    line_.Clear();
     fprintf(stderr, "muster: %s\n", line.c_str());
   }
 
   // Every kProgressInterval: `bytes` since the start.
   void Progress(uint64_t bytes) {
     const uint64_t more = bytes - std::exchange(bytes_, bytes);
-    if (!is_terminal_) return;
-    Erase();
-    if (more == 0) return;
+    if (more == 0) return line_.Clear();
     const uint64_t rate = more * 1000 / kProgressInterval.count();
-    fprintf(stderr, "%s, %s/s", ShortSize(bytes).c_str(),
-            ShortSize(rate).c_str());
-    fflush(stderr);
-    shown_ = true;
+    line_.Show(absl::StrCat(ShortSize(bytes), ", ", ShortSize(rate), "/s"));
   }
 
  private:
-  void Erase() {
-    if (shown_) fputs("\r\033[K", stderr);
-    shown_ = false;
-  }
-
-  const bool is_terminal_ = isatty(STDERR_FILENO) != 0;
+  terminal::StatusLine line_;
   uint64_t bytes_ = 0;
-  bool shown_ = false;
 };
 
 // Job: one process that collects, from its start to its exit code.

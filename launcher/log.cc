@@ -5,6 +5,7 @@
 #include <mutex>
 #include <utility>
 
+#include "launcher/terminal/status_line.h"
 #include "spdlog/pattern_formatter.h"
 #include "spdlog/sinks/base_sink.h"
 #include "spdlog/sinks/stdout_sinks.h"
@@ -32,6 +33,15 @@ std::unique_ptr<spdlog::formatter> Format(const std::string& pattern) {
   formatter->add_flag<Severity>('*').set_pattern(pattern);
   return formatter;
 }
+
+// Makes room for a line on a terminal.
+class RoomSink final : public spdlog::sinks::base_sink<std::mutex> {
+ private:
+  void sink_it_(const spdlog::details::log_msg&) override {
+    terminal::EraseStatusLine();
+  }
+  void flush_() override {}
+};
 
 // Keeps the lines until somebody takes them; the last kKept of them.
 class TeeSink final : public spdlog::sinks::base_sink<std::mutex> {
@@ -76,7 +86,8 @@ void StartLog(const std::string& host_name) {
   console->set_formatter(Format("muster %H:%M:%S %n: %*%v"));
   Tee()->set_formatter(Format("%Y-%m-%dT%H:%M:%S.%e%z %n: %*%v"));
   auto logger = std::make_shared<spdlog::logger>(
-      host_name, spdlog::sinks_init_list{console, Tee()});
+      host_name,
+      spdlog::sinks_init_list{std::make_shared<RoomSink>(), console, Tee()});
   logger->flush_on(spdlog::level::trace);
   spdlog::set_default_logger(std::move(logger));
 }

@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
+#include "launcher/terminal/status_line.h"
 
 namespace muster::collector {
 namespace {
@@ -85,6 +86,7 @@ void ConsolePrinter::EndAll() {
 }
 
 void ConsoleWriter::Write(absl::string_view bytes) {
+  terminal::EraseStatusLine();
   while (!bytes.empty() && !silent_) {
     const ssize_t written = write(fd_, bytes.data(), bytes.size());
     if (written >= 0) {

@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <string>
@@ -14,6 +13,7 @@
 #include "launcher/history/file_selection.h"
 #include "launcher/history/harmless.h"
 #include "launcher/history/run_files.h"
+#include "launcher/terminal/status_line.h"
 
 namespace muster::history {
 namespace {
@@ -34,28 +34,19 @@ class ProgressLine {
     const double seconds = absl::ToDoubleSeconds(now - begun_);
     const auto rate =
         static_cast<uint64_t>(static_cast<double>(bytes) / (seconds + 0.001));
-    Write(absl::StrCat("\r", files, " of ", files_, " files, ",
-                       ShownBytes(bytes), " of ", ShownBytes(bytes_), ", ",
-                       ShownBytes(rate), "/s\x1b[K"));
-    shown_ = true;
+    line_.Show(absl::StrCat(files, " of ", files_, " files, ",
+                            ShownBytes(bytes), " of ", ShownBytes(bytes_), ", ",
+                            ShownBytes(rate), "/s"));
   }
-  void Clear() {
-    if (shown_) Write("\r\x1b[K");
-    shown_ = false;
-  }
+  void Clear() { line_.Clear(); }
 
  private:
-  static void Write(const std::string& text) {
-    const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
-    static_cast<void>(written);  // nobody looks
-  }
-
   const bool on_;
   const size_t files_;
   const uint64_t bytes_;
   const absl::Time begun_;
   absl::Time next_;
-  bool shown_ = false;
+  terminal::StatusLine line_;
 };
 
 std::string Files(size_t count) {
