@@ -48,6 +48,17 @@ Json OthersToJson(const Report& report) {
   return json;
 }
 
+Json MissingToJson(const Report& report) {
+  Json json = Json::array();
+  for (const MissingOutput& missing : report.missing_output()) {
+    json.push_back({{"node", missing.node()},
+                    {"host", missing.host()},
+                    {"bytes", missing.bytes()},
+                    {"message", missing.message()}});
+  }
+  return json;
+}
+
 Json DurationsToJson(const PhaseSeconds& phases) {
   return {{"join", Milliseconds(phases.join())},
           {"fabric", Milliseconds(phases.fabric())},
@@ -96,6 +107,8 @@ absl::string_view CauseWord(CauseKind kind) {
       return "config";
     case CAUSE_CANCELLED:
       return "cancelled";
+    case CAUSE_OUTPUT:
+      return "output";
     default:
       return "unknown";
   }
@@ -113,6 +126,9 @@ std::string ReportToJson(const Report& report) {
     json["first_cause"] = CauseToJson(report.first_cause());
   }
   json["others"] = OthersToJson(report);
+  if (report.missing_output_size() > 0) {
+    json["missing_output"] = MissingToJson(report);
+  }
   if (report.has_durations()) {
     json["durations"] = DurationsToJson(report.durations());
   }

@@ -1,9 +1,7 @@
 #include "launcher/report_text.h"
 
 #include <algorithm>
-#include <csignal>
 #include <cstdint>
-#include <cstring>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -13,8 +11,8 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "launcher/cause_text.h"
 #include "launcher/duration.h"
-#include "launcher/exit_codes.h"
 #include "launcher/report_json.h"
 #include "launcher/text.h"
 
@@ -23,7 +21,7 @@ namespace {
 
 constexpr int kTailLines = 20;
 constexpr size_t kRankRanges = 6;
-constexpr char kMaybeMemory[] = ", possibly the out-of-memory killer";
+constexpr int kMissingRows = 8;
 
 std::string Bytes(uint64_t bytes) {
   if (bytes < 1000) return absl::StrCat(bytes, " bytes");
@@ -32,135 +30,6 @@ std::string Bytes(uint64_t bytes) {
   size_t unit = 0;
   for (; size >= 999.95; size /= 1000) ++unit;
   return absl::StrFormat("%.1f %s", size, units[unit]);
-}
-
-// "signal 9 (SIGKILL)".
-std::string SignalText(uint32_t signal) {
-  const char* name = sigabbrev_np(static_cast<int>(signal));
-  return absl::StrCat("signal ", signal,
-                      name == nullptr ? "" : absl::StrCat(" (SIG", name, ")"));
-}
-
-// "rank 3 (worker 2, local rank 1, pid 4242) on node 1 (host-1)", as far as
-// known.
-std::string Who(const Cause& cause) {
-  std::vector<std::string> words;
-  if (cause.has_rank()) {
-    std::vector<std::string> more;
-    if (!cause.task_type().empty()) {
-      more.push_back(
-          absl::StrCat(Printable(cause.task_type()), " ", cause.task_index()));
-    }
-    if (cause.has_local_rank()) {
-      more.push_back(absl::StrCat("local rank ", cause.local_rank()));
-    }
-    if (cause.has_pid()) more.push_back(absl::StrCat("pid ", cause.pid()));
-    words.push_back(absl::StrCat("rank ", cause.rank()));
-    if (!more.empty()) {
-      words.push_back(absl::StrCat("(", absl::StrJoin(more, ", "), ")"));
-    }
-    if (cause.has_node() || !cause.host().empty()) words.push_back("on");
-  } else if (!cause.service().empty()) {
-    words.push_back(cause.service());
-    if (cause.has_pid()) {
-      words.push_back(absl::StrCat("(pid ", cause.pid(), ")"));
-    }
-    words.push_back("on");
-  }
-  const std::string host = Printable(cause.host());
-  if (cause.has_node()) {
-    words.push_back(absl::StrCat("node ", cause.node()));
-    if (!host.empty()) words.push_back(absl::StrCat("(", host, ")"));
-  } else if (!host.empty()) {
-    words.push_back(host);
-  }
-  return absl::StrJoin(words, " ");
-}
-
-// One sentence without its full stop.
-std::string WhatHappened(const Report& report) {
-  const Cause& cause = report.first_cause();
-  const std::string known = Who(cause);
-  const auto who = [&known](absl::string_view otherwise) {
-    return known.empty() ? std::string(otherwise) : known;
-  };
-  switch (cause.kind()) {
-    case CAUSE_EXIT:
-      // A shell gives 137 when its child was killed.
-      return absl::StrCat(
-          who("a worker"), " exited with code ", cause.exit_code(),
-          cause.exit_code() == kSignalBase + SIGKILL ? kMaybeMemory : "");
-    case CAUSE_SIGNAL:
-      return absl::StrCat(who("a worker"), " died of ",
-                          SignalText(cause.signal()),
-                          cause.signal() == SIGKILL ? kMaybeMemory : "");
-    case CAUSE_OOM:
-      return absl::StrCat(who("a worker"),
-                          " was killed by the kernel: out of memory");
-    case CAUSE_SPAWN:
-      return absl::StrCat(who("a worker"), " could not be started");
-    case CAUSE_NODE_LOST:
-      return absl::StrCat(who("a node"), " was lost");
-    case CAUSE_FABRIC:
-      return absl::StrCat(who("the network"), " failed the self-test");
-    case CAUSE_RENDEZVOUS:
-      return absl::StrCat("the rendezvous failed", known.empty() ? "" : " at ",
-                          known);
-    case CAUSE_AUTH:
-      return absl::StrCat("the token of ", who("this node"),
-                          " is wrong or missing");
-    case CAUSE_CONFIG:
-      return report.result() == RESULT_REFUSED
-                 ? absl::StrCat("the settings of ", who("this node"), " differ")
-                 : absl::StrCat(who("this node"), " can't take part");
-    case CAUSE_CANCELLED:
-      return absl::StrCat(
-          cause.has_signal() ? SignalText(cause.signal()) : "a request",
-          known.empty() ? "" : " to ", known, " ended the job");
-    default:
-      return absl::StrCat(who("muster"), " failed: a fault of muster's own");
-  }
-}
-
-// The meaning depends on whose code it is: a worker may end with 77 too.
-absl::string_view ExitCodeMeaning(const Report& report) {
-  if (report.result() == RESULT_SUCCEEDED) return "every worker ended with 0";
-  switch (report.first_cause().kind()) {
-    case CAUSE_EXIT:
-      return report.first_cause().service().empty()
-                 ? "the first failing worker's own code"
-                 : "the code of what starts the workers";
-    case CAUSE_SIGNAL:
-    case CAUSE_OOM:
-      return report.first_cause().service().empty()
-                 ? "128 + the signal that killed the first worker"
-                 : "128 + the signal that killed what starts the workers";
-    case CAUSE_SPAWN:
-      return report.exit_code() == kNotFound ? "the command is not found"
-                                             : "the command cannot be executed";
-    case CAUSE_NODE_LOST:
-      return "a node was lost: try again elsewhere";
-    case CAUSE_FABRIC:
-      return "the self-test failed";
-    case CAUSE_RENDEZVOUS:
-      return "the nodes did not all meet or reach each other";
-    case CAUSE_AUTH:
-      return "refused: wrong or missing token";
-    case CAUSE_CONFIG:
-      if (report.result() == RESULT_REFUSED) {
-        return "refused: the agents' settings differ";
-      }
-      if (report.exit_code() == kConfig) {
-        return "a node's settings or its Open MPI do not fit the job";
-      }
-      return report.exit_code() == kUsage
-                 ? "usage: a flag asks for what is not there"
-                 : "a fault of muster's own";
-    case CAUSE_CANCELLED:
-      return "128 + the signal that ended the job";
-    default:
-      return "a fault of muster's own";
-  }
 }
 
 // "rank 4", "ranks 0-3,7": at most kRankRanges ranges.
@@ -181,25 +50,6 @@ std::string RankText(const Ranks& ranks) {
   }
   return absl::StrCat(ranks.size() == 1 ? "rank " : "ranks ",
                       absl::StrJoin(ranges, ","));
-}
-
-absl::string_view WhatHappenedToOthers(CauseKind kind) {
-  switch (kind) {
-    case CAUSE_EXIT:
-      return "exited with a code other than 0";
-    case CAUSE_SIGNAL:
-      return "died of a signal";
-    case CAUSE_OOM:
-      return "killed by the kernel: out of memory";
-    case CAUSE_SPAWN:
-      return "could not be started";
-    case CAUSE_NODE_LOST:
-      return "lost";
-    case CAUSE_CANCELLED:
-      return "stopped by muster";
-    default:
-      return CauseWord(kind);
-  }
 }
 
 std::string Row(absl::string_view label, absl::string_view text) {
@@ -259,6 +109,27 @@ std::string Others(const Report& report) {
   return absl::StrCat(
       rows,
       Row("then", absl::StrCat(count, " more: ", absl::StrJoin(kinds, ", "))));
+}
+
+// "missing  node 1 (host-1): 282 bytes of ...", a row for each node.
+std::string Missing(const Report& report) {
+  std::string rows;
+  int left = report.missing_output_size();
+  for (const MissingOutput& missing : report.missing_output()) {
+    if (left + kMissingRows == report.missing_output_size()) {
+      absl::StrAppend(
+          &rows, Row("missing", absl::StrCat(Count(left, "more node"),
+                                             ": their logs and the report say "
+                                             "what")));
+      break;
+    }
+    absl::StrAppend(
+        &rows, Row("missing", absl::StrCat("node ", missing.node(), " (",
+                                           Printable(missing.host()), "): ",
+                                           Printable(missing.message()))));
+    --left;
+  }
+  return rows;
 }
 
 struct Phase {
@@ -335,9 +206,10 @@ std::string ReportBlock(const Report& report, const ReportPaths& paths,
   absl::StrAppend(&block, "\n");
   if (report.has_first_cause()) {
     const Cause& cause = report.first_cause();
-    absl::StrAppend(&block, Row("first cause", WhatHappened(report)),
-                    Message(cause.message()), StderrTail(cause),
-                    Others(report));
+    absl::StrAppend(
+        &block, Row("first cause", WhatHappened(report)),
+        cause.kind() == CAUSE_OUTPUT ? "" : Message(cause.message()),
+        StderrTail(cause), Others(report), Missing(report));
   }
   if (report.result() != RESULT_SUCCEEDED) {
     absl::StrAppend(&block, Times(report),

@@ -115,6 +115,12 @@ Outbox Gang::Drained(SessionId session, const NodeDrained& event, Moment now) {
   End(node);
   report_.set_log_bytes(report_.log_bytes() + event.log_bytes());
   report_.set_output_bytes(report_.output_bytes() + event.output_bytes());
+  if (event.has_missing()) {
+    MissingOutput missing = event.missing();
+    missing.set_node(node->member.assignment.node_rank());
+    missing.set_host(node->member.facts.host_name());
+    missing_output_[missing.node()] = std::move(missing);
+  }
   Advance(now, &out);
   return out;
 }
@@ -153,7 +159,9 @@ Outbox Gang::Cancel(SessionId session, uint32_t signal, Moment now) {
   Node* node = Find(session);
   if (!node || state_ == State::kFinished) return out;
   const uint32_t times = ++cancels_[session];
-  if (!report_.has_first_cause()) {
+  // When all workers have ended, there is nothing to cancel but the wait for
+  // the collector.
+  if (!report_.has_first_cause() && state_ != State::kCollecting) {
     Cause cause = CauseOn(node->member, CAUSE_CANCELLED,
                           absl::StrCat("cancelled by signal ", signal, " on ",
                                        node->member.facts.host_name()),
@@ -163,6 +171,7 @@ Outbox Gang::Cancel(SessionId session, uint32_t signal, Moment now) {
   } else if (times > 1) {
     CoordinatorMessage message;
     message.mutable_stop()->set_now(true);
+    message.mutable_stop()->set_output(state_ == State::kCollecting);
     Broadcast(message, &out);
   }
   Advance(now, &out);
@@ -312,6 +321,14 @@ void Gang::EnterCollecting(Moment now) {
 
 void Gang::Finish(Moment now, Outbox* out) {
   report_.mutable_durations()->set_collect(Seconds(now.at - phase_start_));
+  for (auto& [rank, missing] : missing_output_) {
+    if (!report_.has_first_cause()) {
+      SetVerdict(
+          CauseOn(nodes_[rank].member, CAUSE_OUTPUT, missing.message(), now),
+          kExitNodeLost, &report_);
+    }
+    *report_.add_missing_output() = std::move(missing);
+  }
   if (!report_.has_first_cause()) report_.set_result(RESULT_SUCCEEDED);
   state_ = State::kFinished;
   CoordinatorMessage message;

@@ -26,6 +26,10 @@ namespace muster::rendezvous {
 // exception below. A worker that ends by our own SIGTERM or SIGKILL after that
 // is a victim, not a cause.
 //
+// Output that does not reach the collector fails the job only when nothing else
+// does, and stops no worker. A signal that comes when all workers have ended
+// changes no verdict: the second one to a node cuts the wait for the collector.
+//
 // A worker that only serves others (OnlyServes() in task_layout.h) is not
 // waited for: when all the others have ended, it is stopped, too, and however
 // it ends then is no failure.
@@ -142,6 +146,7 @@ class Gang {
   bool evaluator_told_ = false;  // that only it is waited for
   size_t to_drain_ = 0;          // nodes that are not over
   Report report_;
+  std::map<uint32_t, MissingOutput> missing_output_;  // by node rank
   // By node: one signal to each node is one request, two to one are urgent.
   std::map<SessionId, uint32_t> cancels_;
   Instant phase_start_;  // of the current state

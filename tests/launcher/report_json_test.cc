@@ -43,6 +43,16 @@ TEST(ReportJson, ASuccessHasNoCause) {
 )");
 }
 
+TEST(ReportJson, MissingOutputIsListedByNode) {
+  const Report report = FromText(R"(
+      result: RESULT_FAILED exit_code: 75
+      first_cause { kind: CAUSE_OUTPUT node: 1 host: "b" message: "7 bytes" }
+      missing_output { node: 1 host: "b" bytes: 7 message: "7 bytes" })");
+  EXPECT_EQ(nlohmann::json::parse(ReportToJson(report))["missing_output"],
+            nlohmann::json::parse(R"([{"node": 1, "host": "b", "bytes": 7,
+                                       "message": "7 bytes"}])"));
+}
+
 TEST(ReportJson, AFailureHasEveryFieldOfTheContract) {
   const Report report = FromText(R"(
       result: RESULT_FAILED exit_code: 3 run_id: "r1" attempt: 1 nodes: 2
@@ -131,6 +141,7 @@ TEST(ReportJson, EveryResultAndKindHasItsWord) {
     EXPECT_NE(CauseWord(static_cast<CauseKind>(kind)), "unknown") << kind;
   }
   EXPECT_EQ(CauseWord(CAUSE_NODE_LOST), "node_lost");
+  EXPECT_EQ(CauseWord(CAUSE_OUTPUT), "output");
   EXPECT_EQ(ResultWord(RESULT_REFUSED), "refused");
 }
 

@@ -152,6 +152,46 @@ TEST(ReportText, EveryOtherKindHasItsSentence) {
   }
 }
 
+TEST(ReportText, MissingOutputIsNotTheWorkersFault) {
+  Report report = FromText(R"(
+      result: RESULT_FAILED exit_code: 75 run_id: "r1" nodes: 2 world_size: 4
+      first_cause { kind: CAUSE_OUTPUT node: 0 host: "a"
+                    message: "5 bytes are in /spool/a" }
+      missing_output { node: 0 host: "a" message: "5 bytes are in /spool/a" }
+      durations { run: 2 })");
+  EXPECT_EQ(ReportBlock(report, {}),
+            "muster: run r1 FAILED: 4 workers on 2 nodes in 2s\n"
+            "  first cause  the workers succeeded, but not all output of node "
+            "0 (a) reached the collector\n"
+            "  missing      node 0 (a): 5 bytes are in /spool/a\n"
+            "  times        run 2s\n"
+            "  exit code    75: not all output was collected\n");
+  EXPECT_EQ(ReportLine(report),
+            "run r1 failed: the workers succeeded, but not all output of node "
+            "0 (a) reached the collector: 5 bytes are in /spool/a; exit code "
+            "75");
+  for (int node = 1; node < 12; ++node) {
+    MissingOutput* missing = report.add_missing_output();
+    missing->set_node(node);
+    missing->set_host("b");
+  }
+  const std::string block = ReportBlock(report, {});
+  EXPECT_THAT(block, HasSubstr("not all output of 12 nodes reached"));
+  EXPECT_THAT(block, HasSubstr("  missing      node 7 (b): \n"
+                               "  missing      4 more nodes: their logs and "
+                               "the report say what\n  times"));
+}
+
+TEST(ReportText, MissingOutputComesAfterWhatElseWentWrong) {
+  const Report report = FromText(R"(
+      result: RESULT_FAILED exit_code: 1
+      first_cause { kind: CAUSE_EXIT rank: 0 exit_code: 1 message: "see it" }
+      missing_output { node: 1 host: "b" message: "7 bytes" })");
+  EXPECT_THAT(ReportBlock(report, {}),
+              HasSubstr("  why          see it\n"
+                        "  missing      node 1 (b): 7 bytes\n"));
+}
+
 TEST(ReportText, ATaskOfTensorflowIsNamed) {
   const Report report = FromText(R"(
       result: RESULT_FAILED exit_code: 3

@@ -34,6 +34,13 @@ NodeDrained Bytes(uint64_t logs, uint64_t outputs) {
   return event;
 }
 
+NodeDrained Lacking(uint64_t bytes, const std::string& what) {
+  NodeDrained event = Bytes(10, 20);
+  event.mutable_missing()->set_bytes(bytes);
+  event.mutable_missing()->set_message(what);
+  return event;
+}
+
 ServiceEnded MpirunEnded(uint32_t code) {
   ServiceEnded event;
   event.set_name("mpirun");
@@ -48,6 +55,11 @@ class GangTest : public testing::Test {
   void StartAll() {
     for (uint32_t rank = 0; rank < 4; ++rank) {
       gang.Started(rank / 2 + 1, Start(rank), At(100));
+    }
+  }
+  void EndAll() {
+    for (uint32_t rank = 0; rank < 4; ++rank) {
+      gang.Exited(rank / 2 + 1, Exit(rank, 0), At(300));
     }
   }
   size_t Stops(const Outbox& outbox, bool now = false) {
@@ -185,7 +197,9 @@ TEST_F(GangTest, OneSignalToEachNodeIsOneRequest) {
 TEST_F(GangTest, ASecondSignalToOneNodeKillsAtOnce) {
   StartAll();
   gang.Cancel(1, SIGINT, At(200));
-  EXPECT_EQ(Stops(gang.Cancel(1, SIGINT, At(300)), true), 2u);
+  const Outbox out = gang.Cancel(1, SIGINT, At(300));
+  EXPECT_EQ(Stops(out, true), 2u);
+  EXPECT_FALSE(out[0].message.stop().output()) << "it has its time";
 }
 
 TEST_F(GangTest, CancelledWorkersThatExitNonzeroAreNotTheCause) {
@@ -209,6 +223,61 @@ TEST_F(GangTest, GivesUpOnOutputThatNeverArrives) {
   EXPECT_EQ(gang.state(), Gang::State::kFinished);
   EXPECT_THAT(gang.report().first_cause().message(),
               HasSubstr("the output of node1 did not arrive"));
+}
+
+TEST_F(GangTest, OutputThatIsMissingIsTheCauseWhenAllElseWasWell) {
+  StartAll();
+  EndAll();
+  gang.Drained(2, Lacking(7, "7 bytes are in /spool"), At(400));
+  gang.Drained(1, Lacking(5, "5 bytes are in /spool"), At(500));
+  ASSERT_EQ(gang.state(), Gang::State::kFinished);
+  const Report& report = gang.report();
+  EXPECT_EQ(report.result(), RESULT_FAILED);
+  EXPECT_EQ(report.exit_code(), 75u);
+  EXPECT_EQ(report.first_cause().kind(), CAUSE_OUTPUT);
+  EXPECT_EQ(report.first_cause().host(), "node0");
+  EXPECT_EQ(report.first_cause().message(), "5 bytes are in /spool");
+  EXPECT_THAT(report.others(), SizeIs(0));
+  ASSERT_THAT(report.missing_output(), SizeIs(2));
+  EXPECT_EQ(report.missing_output(0).node(), 0u);
+  EXPECT_EQ(report.missing_output(0).bytes(), 5u);
+  EXPECT_EQ(report.missing_output(1).node(), 1u);
+  EXPECT_EQ(report.missing_output(1).host(), "node1");
+  EXPECT_EQ(report.missing_output(1).message(), "7 bytes are in /spool");
+  EXPECT_EQ(report.log_bytes(), 20u);
+}
+
+TEST_F(GangTest, OutputThatIsMissingStopsNobody) {
+  StartAll();
+  gang.Exited(2, Exit(2, 0), At(300));
+  gang.Exited(2, Exit(3, 0), At(300));
+  EXPECT_THAT(gang.Drained(2, Lacking(7, "7 bytes"), At(400)), SizeIs(0));
+  EXPECT_EQ(gang.state(), Gang::State::kRunning);
+  gang.Exited(1, Exit(0, 3), At(500));
+  gang.Exited(1, Exit(1, 0), At(500));
+  gang.Drained(1, Bytes(0, 0), At(600));
+  EXPECT_EQ(gang.report().exit_code(), 3u) << "a worker's failure comes first";
+  EXPECT_EQ(gang.report().first_cause().kind(), CAUSE_EXIT);
+  ASSERT_THAT(gang.report().missing_output(), SizeIs(1));
+}
+
+TEST_F(GangTest, ASignalWhenAllHaveEndedChangesNoVerdict) {
+  StartAll();
+  EndAll();
+  EXPECT_THAT(gang.Cancel(1, SIGINT, At(400)), SizeIs(0));
+  gang.Drained(1, Bytes(0, 0), At(500));
+  gang.Drained(2, Bytes(0, 0), At(500));
+  EXPECT_EQ(gang.report().result(), RESULT_SUCCEEDED);
+}
+
+TEST_F(GangTest, ASecondSignalWhenAllHaveEndedEndsTheWaitForTheCollector) {
+  StartAll();
+  EndAll();
+  gang.Cancel(1, SIGINT, At(400));
+  const Outbox out = gang.Cancel(1, SIGINT, At(500));
+  ASSERT_EQ(Stops(out, true), 2u);
+  EXPECT_TRUE(out[0].message.stop().output());
+  EXPECT_FALSE(gang.report().has_first_cause());
 }
 
 TEST_F(GangTest, IgnoresWhatAStrangerOrAGhostSays) {
