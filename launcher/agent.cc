@@ -154,8 +154,14 @@ void Agent::Received(const CoordinatorMessage& message) {
       StartWorkers();
       break;
     case CoordinatorMessage::kStop:
-      StopWorkers(message.stop().now() ? milliseconds(0)
-                                       : milliseconds(spec_.stop_grace_ms()));
+      if (message.stop().now()) {
+        KillWorkers();
+      } else {
+        StopWorkers(milliseconds(spec_.stop_grace_ms()));
+      }
+      if (message.stop().output() && output_) {
+        output_->Hurry("a second signal to another node ended the wait");
+      }
       break;
     case CoordinatorMessage::kRemote:
       if (mpi_) mpi_->Received(message.remote());
@@ -240,15 +246,30 @@ void Agent::GotSignal(int signo) {
     }
     return;
   }
-  spdlog::info("{}: {}", name,
-               urgent ? "killing all workers at once"
-                      : "stopping all workers; once more kills them at once");
+  const std::string awaited = AwaitedCollector();
+  if (awaited.empty()) {
+    spdlog::info("{}: {}", name,
+                 urgent ? "killing all workers at once"
+                        : "stopping all workers; once more kills them at once");
+  } else if (urgent) {
+    spdlog::info("{}: no longer waiting for {}", name, awaited);
+  } else {
+    spdlog::info("{}: waiting for {}; once more ends the wait", name, awaited);
+  }
   SendCancel(signo);
   if (urgent) {
-    StopWorkers(milliseconds(0));
-    workers_->Hurry();
-    if (output_) output_->Hurry();
+    KillWorkers();
+    if (output_) {
+      output_->Hurry(
+          absl::StrCat("a second signal (", name, ") ended the wait"));
+    }
+    if (record_closing_) host_->HurryRecord(milliseconds(0));
   }
+}
+
+void Agent::KillWorkers() {
+  StopWorkers(milliseconds(0));
+  workers_->Hurry();
 }
 
 void Agent::SendCancel(int signo) {
@@ -302,6 +323,7 @@ void Agent::Leave() {
   // The coordinator leaves last, once everybody else has been told and has
   // hung up.
   if (host_ && concluded_ && !host_idle_) return;
+  if (host_ && !record_closed_) return CloseRecord();
   loop_.stop();
 }
 

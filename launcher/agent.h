@@ -83,6 +83,10 @@ class Agent {
   void CloseOutput();
   void HurryOutput();
   void OutputDone(const NodeOutputResult& result);
+  // What this agent waits for when all that it waits for is the collector, for
+  // people; else "".
+  std::string AwaitedCollector() const;
+  void CloseRecord();
 
   // Locating and joining: agent_join.cc.
   void Locate();
@@ -135,6 +139,7 @@ class Agent {
   // The end.
   void AwaitSignal();
   void GotSignal(int signo);
+  void KillWorkers();
   void SendCancel(int signo);
   // The verdict of this node alone.
   Report FailureReport(CauseKind kind, uint32_t exit_code,
@@ -176,6 +181,7 @@ class Agent {
   std::unique_ptr<rendezvous::PortProof> proof_;
   std::unique_ptr<NodeOutput> output_;
   bool output_done_ = false;
+  bool collector_failed_ = false;  // it did not take all of the output
   std::optional<JobTemp> job_temp_;
   std::string init_file_;  // this node's to remove; "" for none
   std::optional<Report> report_;
@@ -183,6 +189,8 @@ class Agent {
   uint32_t urgency_ = 0;    // signals that ask for the end
   int cancelled_by_ = 0;    // the first of them
   bool host_idle_ = false;
+  bool record_closing_ = false;
+  bool record_closed_ = false;
 };
 
 }  // namespace muster::launcher

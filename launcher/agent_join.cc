@@ -85,7 +85,7 @@ void Agent::Decide(const HostingAnswer& answer) {
 void Agent::StartHost(const HostingAnswer& answer) {
   auto host = Host::Start(loop_, spec_, credentials_, answer, [this] {
     host_idle_ = true;
-    if (phase_ == Phase::kLeaving) loop_.stop();
+    if (phase_ == Phase::kLeaving) Leave();
   });
   if (host.ok()) {
     host_ = *std::move(host);

@@ -1,16 +1,25 @@
 // The agent's way to the collector.
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "launcher/agent.h"
 #include "launcher/endpoint.h"
 #include "launcher/log.h"
+#include "launcher/size.h"
 #include "rendezvous/transport.h"
 
 namespace muster::launcher {
+namespace {
+
+// How long the record of a run waits for a collector that is not waited for.
+constexpr std::chrono::milliseconds kHurriedRecord{500};
+
+}  // namespace
 
 void Agent::LocateCollector(std::function<void()> next) {
   if (spec_.collector_host().empty() ||
@@ -72,20 +81,54 @@ void Agent::CloseOutput() {
 
 // The coordinator is gone, and the collector with it unless that is elsewhere.
 void Agent::HurryOutput() {
-  if (output_ && spec_.collector_host().empty()) output_->Hurry();
+  if (output_ && spec_.collector_host().empty()) {
+    output_->Hurry(concluded_ ? "the job is over"
+                              : "it is with the coordinator, which this node "
+                                "has lost");
+  }
 }
 
 void Agent::OutputDone(const NodeOutputResult& result) {
   output_done_ = true;
-  if (report_) {
-    if (!result.problem.empty()) spdlog::error("{}", result.problem);
-    return Leave();
-  }
-  if (!result.problem.empty()) FailNode(result.problem);
+  collector_failed_ = !result.problem.empty();
+  if (collector_failed_) spdlog::error("{}", result.problem);
+  if (report_) return Leave();
   AgentMessage message;
-  message.mutable_drained()->set_log_bytes(result.log_bytes);
-  message.mutable_drained()->set_output_bytes(result.output_bytes);
+  NodeDrained* drained = message.mutable_drained();
+  drained->set_log_bytes(result.log_bytes);
+  drained->set_output_bytes(result.output_bytes);
+  if (collector_failed_) {
+    drained->mutable_missing()->set_bytes(result.missing_bytes);
+    drained->mutable_missing()->set_message(result.problem);
+  }
   SendToCoordinator(std::move(message));
+}
+
+std::string Agent::AwaitedCollector() const {
+  const std::string where =
+      spec_.collector_host().empty()
+          ? "the collector"
+          : absl::StrCat("the collector ",
+                         FormatEndpoint(
+                             {spec_.collector_host(), spec_.collector_port()}));
+  if (record_closing_) {
+    return absl::StrCat(where, ", which lacks the record of this run");
+  }
+  if (phase_ != Phase::kDraining || output_done_ || !output_) return "";
+  return absl::StrCat(where, ", which lacks ",
+                      ShortSize(output_->waiting_bytes()),
+                      " of this node's output");
+}
+
+// A collector that has not taken this node's output in its time does not get
+// that time again.
+void Agent::CloseRecord() {
+  if (std::exchange(record_closing_, true)) return;
+  host_->CloseRecord([this] {
+    record_closed_ = true;
+    Leave();
+  });
+  if (urgency_ > 1 || collector_failed_) host_->HurryRecord(kHurriedRecord);
 }
 
 }  // namespace muster::launcher

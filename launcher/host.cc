@@ -47,7 +47,8 @@ Host::Host(asio::io_context& loop, const JobSpec& spec)
       spec_(spec),
       run_id_(RunIdOf(spec)),
       run_key_(collector::MakeRunKey()),
-      directory_(absl::StrCat(spec.run_dir(), "/", run_id_)) {}
+      directory_(absl::StrCat(spec.run_dir(), "/", run_id_)),
+      record_timer_(loop) {}
 
 absl::StatusOr<std::unique_ptr<Host>> Host::Start(
     asio::io_context& loop, const JobSpec& spec,
@@ -185,19 +186,46 @@ std::shared_ptr<grpc::Channel> Host::DialCollector(
 
 Host::~Host() { Shutdown(); }
 
+void Host::CloseRecord(std::function<void()> on_closed) {
+  on_record_closed_ = std::move(on_closed);
+  if (!sender_) {
+    asio::post(loop_, [this] { RecordClosed(); });
+    return;
+  }
+  record_timer_.expires_after(milliseconds(spec_.collect_timeout_ms()));
+  record_timer_.async_wait([this](asio::error_code error) {
+    if (!error) RecordClosed();
+  });
+  sender_->Finish([this] { asio::post(loop_, [this] { RecordClosed(); }); });
+}
+
+void Host::HurryRecord(milliseconds patience) {
+  const auto soon = std::chrono::steady_clock::now() + patience;
+  if (!on_record_closed_ || record_timer_.expiry() <= soon) return;
+  record_timer_.expires_at(soon);
+  record_timer_.async_wait([this](asio::error_code error) {
+    if (!error) RecordClosed();
+  });
+}
+
+void Host::RecordClosed() {
+  record_timer_.cancel();
+  if (on_record_closed_) std::exchange(on_record_closed_, nullptr)();
+}
+
 void Host::Shutdown() {
+  if (std::exchange(shut_down_, true)) return;
   rejections_.reset();
+  milliseconds last_lines =
+      std::min(kLastLines, milliseconds(spec_.collect_timeout_ms()));
   if (sender_) {
-    const std::string problem =
-        sender_->Close(milliseconds(spec_.collect_timeout_ms()));
+    const std::string problem = sender_->Close(milliseconds(0));
     if (!problem.empty()) {
       spdlog::warn("the record of this run is incomplete: {}", problem);
+      last_lines = milliseconds(0);
     }
   }
-  if (console_) {
-    console_->Finish(
-        std::min(kLastLines, milliseconds(spec_.collect_timeout_ms())));
-  }
+  if (console_) console_->Finish(last_lines);
   // Who follows the run from elsewhere hears of its end.
   if (history_) history_->Drain(kFarewellToReaders);
   if (server_) server_->Shutdown(std::chrono::system_clock::now());

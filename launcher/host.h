@@ -2,6 +2,7 @@
 #ifndef MUSTER_LAUNCHER_HOST_H_
 #define MUSTER_LAUNCHER_HOST_H_
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -9,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "asio/io_context.hpp"
+#include "asio/steady_timer.hpp"
 #include "grpcpp/channel.h"
 #include "grpcpp/server.h"
 #include "launcher/agent_credentials.h"
@@ -43,8 +45,14 @@ class Host {
       const rendezvous::HostingAnswer& hosting, std::function<void()> on_idle);
   ~Host();
 
-  // Waits until the record is with the collector, --collect-timeout at most,
-  // and ends the server; all that was written is in its files then.
+  // `on_closed` comes on the loop once the record is with the collector, or
+  // --collect-timeout is over, or it is of no use. Nothing is recorded after.
+  void CloseRecord(std::function<void()> on_closed);
+  // Waits no longer than that for it.
+  void HurryRecord(std::chrono::milliseconds patience);
+
+  // Ends the server; all that was written is in its files then. Waits for no
+  // collector elsewhere.
   void Shutdown();
 
   // A channel to this very process.
@@ -65,6 +73,7 @@ class Host {
   void MakeRecord(const rendezvous::Credentials& to_collector);
   std::shared_ptr<grpc::Channel> DialCollector(
       const rendezvous::Credentials& to_collector) const;
+  void RecordClosed();
   ReportPaths PathsElsewhere(const Report& report) const;
 
   asio::io_context& loop_;
@@ -72,6 +81,9 @@ class Host {
   const std::string run_id_;
   const std::string run_key_;
   const std::string directory_;  // of the run, where it is collected here
+  asio::steady_timer record_timer_;
+  std::function<void()> on_record_closed_;
+  bool shut_down_ = false;
 
   // Destroyed from the last to the first. The first two are null with
   // --collector none; then come those of a collector elsewhere, and here.

@@ -2,10 +2,14 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "asio/post.hpp"
+#include "launcher/directories.h"
 #include "launcher/endpoint.h"
 #include "launcher/log.h"
 #include "launcher/size.h"
@@ -18,6 +22,9 @@ using std::chrono::milliseconds;
 
 // How often it is looked whether anything has moved.
 constexpr milliseconds kLook{200};
+
+// How long a collector may take nothing when somebody is in a hurry.
+constexpr milliseconds kHurriedPatience{1'000};
 
 void Tell(const char* what, const files::FileList& list) {
   for (const files::ListedFile& file : list.shown) {
@@ -145,6 +152,11 @@ void NodeOutput::Close() {
   }
   if (leftovers_) leftovers_->Hurry();
   moved_at_ = std::chrono::steady_clock::now();
+  progress_.emplace(
+      line_.is_on(), moved_at_, Moved(),
+      CollectProgress::Callbacks{
+          .show = [this](const std::string& text) { line_.Show(text); },
+          .log = [](const std::string& text) { spdlog::info("{}", text); }});
   Watch();
 }
 
@@ -152,16 +164,33 @@ uint64_t NodeOutput::Moved() const {
   return outflow_->progress().acknowledged_bytes + files_->progress().done;
 }
 
+uint64_t NodeOutput::waiting_bytes() const {
+  if (!outflow_) return 0;
+  const files::NodeFiles::Progress files = files_->progress();
+  return outflow_->progress().waiting_bytes + files.known -
+         std::min(files.known, files.done);
+}
+
 void NodeOutput::Watch() {
+  if (!progress_ || !given_up_.empty()) return;
   const auto now = std::chrono::steady_clock::now();
   const uint64_t moved = Moved();
   if (moved != moved_) {
     moved_ = moved;
     moved_at_ = now;
   }
-  if (now - moved_at_ >= milliseconds(spec_.collect_timeout_ms())) {
-    return Hurry();
+  const milliseconds timeout(spec_.collect_timeout_ms());
+  if (now - moved_at_ >= timeout) {
+    return GiveUp(
+        absl::StrCat("it took nothing for --collect-timeout ",
+                     absl::FormatDuration(absl::FromChrono(timeout))));
   }
+  if (!hurry_.empty() && now - moved_at_ >= kHurriedPatience) {
+    return GiveUp(hurry_);
+  }
+  progress_->Update(now, {.sent = moved,
+                          .waiting = waiting_bytes(),
+                          .is_connected = outflow_->progress().is_connected});
   watch_.expires_after(kLook);
   watch_.async_wait([this](asio::error_code error) {
     if (!error) Watch();
@@ -186,23 +215,37 @@ void NodeOutput::FilesDone(const files::NodeFilesResult& result) {
   Tell("did not reach the collector", result.unsent);
   result_.log_bytes = result.held.log_bytes();
   result_.output_bytes = result.held.output_bytes();
-  if (!result.IsComplete()) {
-    result_.problem = absl::StrCat(
-        result.unsent.count, " files of this node did not reach the collector",
-        result.problem.empty() ? "" : ": ", result.problem,
-        "; they are listed in its log and still in ", spec_.output_dir(),
-        " and ", spec_.log_dir());
-  }
+  result_.problem = WhatIsMissing(result);
   files_done_ = true;
   if (closed_) CloseStreams();
+}
+
+std::string NodeOutput::WhatIsMissing(const files::NodeFilesResult& result) {
+  // Who gave up looked through all of them, and knows when none is missing.
+  const bool all_known = closed_ && !given_up_.empty();
+  if (result.unsent.count == 0 && (all_known || result.problem.empty())) {
+    return "";
+  }
+  const auto here = [](const std::string& directory) {
+    return AbsolutePath(directory, std::filesystem::current_path());
+  };
+  const files::NodeFiles::Progress files = files_->progress();
+  result_.missing_bytes += files.known - std::min(files.known, files.done);
+  return absl::StrCat(
+      result.unsent.count == 0 ? "new files"
+                               : Count(result.unsent.count, "file"),
+      " of this node did not reach the collector: ",
+      result.problem.empty() ? "the log says why of each" : result.problem,
+      "; what is missing is still in ", here(spec_.output_dir()), " and ",
+      here(spec_.log_dir()));
 }
 
 // The agent's own log comes last, with what was said of the files.
 void NodeOutput::CloseStreams() {
   TeeLog({});
   streams_closed_ = true;
-  if (hurried_) {
-    outflow_->Abandon();
+  if (!given_up_.empty()) {
+    outflow_->Abandon(given_up_);
   } else {
     outflow_->Finish();
   }
@@ -210,6 +253,9 @@ void NodeOutput::CloseStreams() {
 
 void NodeOutput::StreamsDone(const streams::OutflowResult& result) {
   watch_.cancel();
+  progress_.reset();
+  line_.Clear();
+  result_.missing_bytes += result.bytes_left;
   if (result.done) result_.log_bytes += result.done->stored_bytes();
   if (!result.problem.empty()) {
     result_.problem = absl::StrCat(

@@ -14,10 +14,12 @@
 #include "asio/io_context.hpp"
 #include "asio/steady_timer.hpp"
 #include "grpcpp/channel.h"
+#include "launcher/collect_progress.h"
 #include "launcher/collector/console.h"
 #include "launcher/files/node_files.h"
 #include "launcher/node_leftovers.h"
 #include "launcher/streams/outflow.h"
+#include "launcher/terminal/status_line.h"
 #include "proto/collector.pb.h"
 #include "proto/job.pb.h"
 #include "rendezvous/credentials.h"
@@ -27,7 +29,9 @@ namespace muster::launcher {
 struct NodeOutputResult {
   uint64_t log_bytes = 0;     // at the collector: streams, and files in ./logs
   uint64_t output_bytes = 0;  // files in ./outputs
-  std::string problem;        // "" or what is missing there, and where it is
+  // "" or what is missing there, why, where it is, and what to do.
+  std::string problem;
+  uint64_t missing_bytes = 0;  // as far as known
 };
 
 struct NodeOutputCallbacks {
@@ -65,11 +69,17 @@ class NodeOutput {
   // that makes progress (--collect-timeout).
   void Close();
 
-  // Waits no longer: what has arrived is what there is. After Close.
-  void Hurry();
+  // Waits no longer, for this reason: what has arrived is what there is. Before
+  // Close: waits then only as long as the collector takes something.
+  void Hurry(const std::string& why);
+
+  // Bytes that the collector has not got yet.
+  uint64_t waiting_bytes() const;
 
  private:
   void Watch();
+  void GiveUp(const std::string& why);
+  std::string WhatIsMissing(const files::NodeFilesResult& result);
   void FilesDone(const files::NodeFilesResult& result);
   void CloseStreams();
   void StreamsDone(const streams::OutflowResult& result);
@@ -104,6 +114,8 @@ class NodeOutput {
   asio::steady_timer watch_;  // for progress, once closed
   uint64_t moved_ = 0;        // bytes, when last looked at
   std::chrono::steady_clock::time_point moved_at_;
+  std::optional<CollectProgress> progress_;
+  terminal::StatusLine line_;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

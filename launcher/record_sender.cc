@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "launcher/log.h"
+#include "launcher/streams/status_reason.h"
 
 namespace muster::launcher {
 namespace {
@@ -25,6 +26,7 @@ bool IsTransient(const grpc::Status& status) {
     case grpc::StatusCode::DEADLINE_EXCEEDED:
     case grpc::StatusCode::RESOURCE_EXHAUSTED:
     case grpc::StatusCode::CANCELLED:
+    case grpc::StatusCode::DATA_LOSS:  // until it has another disk
     case grpc::StatusCode::UNKNOWN:
       return true;
     default:
@@ -40,7 +42,10 @@ RecordSender::RecordSender(const std::shared_ptr<grpc::Channel>& channel,
       run_id_(std::move(run_id)),
       run_key_(std::move(run_key)) {
   Add(RecordUpdate());
-  thread_ = std::thread([this] { Run(); });
+  thread_ = std::thread([this] {
+    Run();
+    Over();
+  });
 }
 
 RecordSender::~RecordSender() { Close(std::chrono::milliseconds(0)); }
@@ -107,6 +112,28 @@ void RecordSender::Run() {
   }
 }
 
+void RecordSender::Over() {
+  std::function<void()> on_done;
+  {
+    const absl::MutexLock lock(&mutex_);
+    over_ = true;
+    on_done = std::exchange(on_done_, nullptr);
+  }
+  if (on_done) on_done();
+}
+
+void RecordSender::Finish(std::function<void()> on_done) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    closed_ = true;
+    if (!over_) {
+      on_done_ = std::move(on_done);
+      return;
+    }
+  }
+  on_done();
+}
+
 const RecordUpdate* RecordSender::Next() {
   const absl::MutexLock lock(&mutex_);
   mutex_.Await(absl::Condition(
@@ -130,7 +157,7 @@ grpc::Status RecordSender::Send(const RecordUpdate& update) {
   const grpc::Status status = stub_->Record(&call, update, &reply);
   const absl::MutexLock lock(&mutex_);
   call_ = nullptr;
-  return status;
+  return streams::WithReason(status);
 }
 
 std::string RecordSender::Close(std::chrono::milliseconds timeout) {
@@ -148,6 +175,7 @@ std::string RecordSender::Close(std::chrono::milliseconds timeout) {
       problem_ = "the collector does not answer";
     }
     given_up_ = true;
+    on_done_ = nullptr;
     if (call_) call_->TryCancel();
     problem = problem_;
   }

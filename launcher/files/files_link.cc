@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/synchronization/notification.h"
+#include "launcher/streams/status_reason.h"
 #include "proto/collector.grpc.pb.h"
 
 namespace muster::files {
@@ -30,7 +31,7 @@ bool IsWorthRetrying(const grpc::Status& status) {
     case grpc::StatusCode::ALREADY_EXISTS:
     case grpc::StatusCode::NOT_FOUND:  // of a run that is about to be made
     case grpc::StatusCode::DATA_LOSS:  // until it has another disk
-    case grpc::StatusCode::UNKNOWN:  // of the transport
+    case grpc::StatusCode::UNKNOWN:    // of the transport
       return true;
     default:
       return false;
@@ -92,7 +93,7 @@ class FilesLink::Stream final
     });
   }
   void OnDone(const grpc::Status& status) override {
-    Post([this, status] { link_->Ended(status); });
+    Post([this, status] { link_->Ended(streams::WithReason(status)); });
     done_.Notify();
   }
 
@@ -186,7 +187,11 @@ void FilesLink::Ended(const grpc::Status& status) {
       [this, alive = std::weak_ptr<const bool>(alive_)](std::error_code error) {
         if (!error && !alive.expired()) Connect();
       });
-  callbacks_.on_broken(status);
+  callbacks_.on_broken(
+      status.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE,
+                                 "the collector ended the stream before all "
+                                 "was there")
+                  : status);
 }
 
 }  // namespace muster::files

@@ -127,8 +127,8 @@ void NodeFiles::Finish() {
   });
 }
 
-void NodeFiles::Abandon() {
-  asio::post(loop_, [this] { AbandonWith("there was no time left"); });
+void NodeFiles::Abandon(const std::string& why) {
+  asio::post(loop_, [this, why] { AbandonWith(why); });
 }
 
 void NodeFiles::AbandonWith(const std::string& problem) {

@@ -77,7 +77,7 @@ class NodeFiles {
 
   void Start();
   void Finish();
-  void Abandon();
+  void Abandon(const std::string& why);
 
   // Bytes at the collector, of so many that are known of. More are found while
   // it goes on.

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/synchronization/notification.h"
+#include "launcher/streams/status_reason.h"
 #include "proto/collector.grpc.pb.h"
 
 namespace muster::streams {
@@ -96,7 +97,7 @@ class LogStream::Call final
   }
 
   void OnDone(const grpc::Status& status) override {
-    Post([this, status] { callbacks_.on_closed(status); });
+    Post([this, status] { callbacks_.on_closed(WithReason(status)); });
     done_.Notify();
   }
 

@@ -67,9 +67,9 @@ void Outflow::Finish() {
   worker_->Finish();
 }
 
-void Outflow::Abandon() {
+void Outflow::Abandon(const std::string& why) {
   Finish();
-  worker_->Abandon();
+  worker_->Abandon(why);
 }
 
 OutflowProgress Outflow::progress() const { return worker_->progress(); }

@@ -83,8 +83,9 @@ class Outflow {
   // open. on_done comes when all is acknowledged, or can't be.
   void Finish();
 
-  // Finish, but time is up: on_done comes as soon as the spool has everything.
-  void Abandon();
+  // Finish, but nobody waits for the collector any more, for this reason:
+  // on_done comes as soon as the spool has everything.
+  void Abandon(const std::string& why);
 
   OutflowProgress progress() const;
   const std::string& spool_path() const;

@@ -24,6 +24,21 @@ std::string Where(const OutflowOptions& options) {
              : absl::StrCat("the collector ", options.collector);
 }
 
+// A collector in the coordinator's process ends with it: one of its own takes
+// over its directory.
+std::string HowToSend(const OutflowOptions& options, const std::string& spool) {
+  const std::string where =
+      options.collector.empty() ? std::string("HOST:PORT") : options.collector;
+  const std::string get = absl::StrCat("`muster get --spool ", spool,
+                                       " --collector ", where, "` sends it");
+  return options.collector.empty()
+             ? absl::StrCat(get,
+                            " to a `muster collect --listen HOST:PORT --dir "
+                            "DIR`, where DIR is the --run-dir of the node that "
+                            "collected")
+             : get;
+}
+
 }  // namespace
 
 Outflow::Worker::Worker(asio::io_context& agent, const OutflowOptions& options,
@@ -65,13 +80,14 @@ void Outflow::Worker::Finish() {
   });
 }
 
-void Outflow::Worker::Abandon() {
-  asio::post(loop_, [this] {
+void Outflow::Worker::Abandon(const std::string& why) {
+  asio::post(loop_, [this, why] {
     if (done_) return;
     finishing_ = true;
     link_.reset();
     WriteAll();
-    Fail(failure_.empty() ? "there was no more time" : failure_);
+    if (!failure_.empty()) return Fail(failure_);
+    Fail(trouble_.empty() ? why : absl::StrCat(why, " (", trouble_, ")"));
   });
 }
 
@@ -179,6 +195,7 @@ void Outflow::Worker::OnRelease(LogPosition position) {
 
 void Outflow::Worker::OnConnected() {
   connected_ = true;
+  trouble_.clear();
   acknowledged_bytes_ = link_->acknowledged_bytes();
   told_full_ = false;
   if (std::exchange(told_broken_, false)) {
@@ -188,6 +205,7 @@ void Outflow::Worker::OnConnected() {
 
 void Outflow::Worker::OnBroken(const grpc::Status& why) {
   connected_ = false;
+  trouble_ = why.error_message();
   if (std::exchange(told_broken_, true)) return;
   Notice(absl::StrCat(Where(options_), " does not take output now (",
                       why.error_message(), "); it waits in ", spool_path_,
@@ -218,15 +236,11 @@ void Outflow::Worker::OnLogDone(const LogDone& done) {
 void Outflow::Worker::Fail(const std::string& why) {
   if (done_) return;
   const uint64_t left = progress().waiting_bytes;
-  std::string problem =
-      absl::StrCat(left > 0 ? absl::StrCat(left, " bytes of this node's logs")
-                            : std::string("the end of this node's logs"),
-                   " did not reach ", Where(options_), ": ", why,
-                   "; what is missing is in ", spool_path_);
-  if (!options_.collector.empty()) {
-    absl::StrAppend(&problem, ", and `muster get --spool ", spool_path_,
-                    "` sends it");
-  }
+  std::string problem = absl::StrCat(
+      left > 0 ? absl::StrCat(left, " bytes of this node's logs")
+               : std::string("the end of this node's logs"),
+      " did not reach ", Where(options_), ": ", why, "; what is missing is in ",
+      spool_path_, ", and ", HowToSend(options_, spool_path_));
   connected_ = false;
   Done({.problem = std::move(problem),
         .bytes_left = left,

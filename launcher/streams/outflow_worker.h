@@ -38,7 +38,7 @@ class Outflow::Worker {
   Handover& handover() { return handover_; }
   void CountAppended(uint64_t bytes) { appended_bytes_ += bytes; }
   void Finish();
-  void Abandon();
+  void Abandon(const std::string& why);
   OutflowProgress progress() const;
   const std::string& spool_path() const { return spool_path_; }
 
@@ -91,6 +91,7 @@ class Outflow::Worker {
   std::optional<Chunk> pending_;   // taken, but not written
   asio::steady_timer full_timer_{loop_};
   std::string failure_;  // why the link is of no use
+  std::string trouble_;  // why there is no connection now
   bool finishing_ = false;
   bool done_ = false;
   bool told_broken_ = false;

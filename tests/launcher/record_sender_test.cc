@@ -19,6 +19,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -128,6 +129,27 @@ TEST_F(RecordSenderTest, GivesUpWhereItIsOfNoUse) {
   record_->Write(RECORD_RUN, "{}");
   record_->Write(RECORD_REPORT, "{}");
   EXPECT_THAT(record_->Close(seconds(30)), HasSubstr("another key"));
+}
+
+TEST_F(RecordSenderTest, TellsWhoDoesNotWaitWhenAllIsThere) {
+  notebook_.Answer({grpc::StatusCode::UNAVAILABLE, "leaving"});
+  record_->Write(RECORD_RUN, "{}");
+  absl::Notification done;
+  record_->Finish([&] { done.Notify(); });
+  notebook_.AwaitCalls(2);
+  EXPECT_FALSE(done.HasBeenNotified());
+  notebook_.Answer(grpc::Status::OK);
+  done.WaitForNotification();
+  EXPECT_THAT(notebook_.updates(), Contains(Says(RECORD_RUN, "{}")));
+  EXPECT_EQ(record_->Close(milliseconds(0)), "");
+}
+
+TEST_F(RecordSenderTest, TellsWhoDoesNotWaitThatItIsOfNoUse) {
+  notebook_.Answer({grpc::StatusCode::PERMISSION_DENIED, ""});
+  absl::Notification done;
+  record_->Finish([&] { done.Notify(); });
+  done.WaitForNotification();
+  EXPECT_THAT(record_->Close(milliseconds(0)), HasSubstr("gave no reason"));
 }
 
 TEST_F(RecordSenderTest, WithNobodyThereIsGivenUpInTime) {

@@ -454,9 +454,10 @@ TEST_F(NodeFilesTest, ListsWhatIsUnsentWhenThereIsNoTime) {
   WriteFile(outputs_ + "/c/d", Bytes(10 << 20));
   Append(logs_ + "/l", "more\n");
   files_->Finish();
-  files_->Abandon();
+  files_->Abandon("nobody waits");
   ASSERT_TRUE(IsDone());
   EXPECT_FALSE(result_->IsComplete());
+  EXPECT_EQ(result_->problem, "nobody waits");
   const auto unsent = Reasons(result_->unsent);
   EXPECT_EQ(unsent.size(), 3u);
   EXPECT_EQ(unsent.count("outputs/b"), 1u);

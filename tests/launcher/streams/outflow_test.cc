@@ -260,7 +260,9 @@ TEST_F(OutflowTest, KeepsTheSpoolOfACollectorThatRefusesIt) {
   EXPECT_THAT(result.problem,
               HasSubstr("30000007 bytes of this node's logs did not reach the "
                         "collector 10.0.0.1:29400: not your key"));
-  EXPECT_THAT(result.problem, HasSubstr("`muster get --spool " + result.spool));
+  EXPECT_THAT(result.problem,
+              HasSubstr("`muster get --spool " + result.spool +
+                        " --collector 10.0.0.1:29400` sends it"));
   outflow_.reset();
   EXPECT_THAT(Spools(), testing::ElementsAre(result.spool));
 }
@@ -274,13 +276,35 @@ TEST_F(OutflowTest, SaysWhatIsLeftWhenTimeIsUp) {
   ASSERT_TRUE(collector().WaitUntil(
       [](FakeCollector& c) { return c.bytes() == 1'000'000; }));
   EXPECT_FALSE(result_);
-  outflow_->Abandon();
+  outflow_->Abandon("nobody waits");
   const OutflowResult result = Result();
   EXPECT_FALSE(result.done);
   EXPECT_EQ(result.bytes_left, 1'000'000u);
-  EXPECT_THAT(result.problem, HasSubstr("there was no more time"));
-  outflow_->Abandon();
+  EXPECT_THAT(result.problem,
+              HasSubstr(": nobody waits; what is missing is in "));
+  outflow_->Abandon("again");
   loop_.context().poll();
+}
+
+TEST_F(OutflowTest, SaysWhyNothingWasTakenWhenTimeIsUp) {
+  collector().Refuse(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, ""));
+  Open();
+  Append(kOut0, "a line\n");
+  ASSERT_TRUE(loop_.RunUntil([&] { return !notices_.empty(); }));
+  EXPECT_THAT(notices_[0], HasSubstr("(it gave no reason but gRPC's code 8)"));
+  outflow_->Abandon("nobody waits");
+  EXPECT_THAT(Result().problem,
+              HasSubstr(": nobody waits (it gave no reason but gRPC's code 8)"
+                        "; what is missing"));
+}
+
+TEST_F(OutflowTest, ARefusalWithoutAReasonIsOneAllTheSame) {
+  collector().Refuse(grpc::Status(grpc::StatusCode::ABORTED, ""));
+  Open();
+  Append(kOut0, "a line\n");
+  ASSERT_TRUE(loop_.RunUntil([&] { return !notices_.empty(); }));
+  EXPECT_THAT(Finish().problem,
+              HasSubstr(": it gave no reason but gRPC's code 10; what"));
 }
 
 TEST_F(OutflowTest, LeavesEverythingInTheSpoolWhenItIsDestroyed) {
