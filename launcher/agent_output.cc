@@ -18,6 +18,8 @@ namespace {
 
 // How long the record of a run waits for a collector that is not waited for.
 constexpr std::chrono::milliseconds kHurriedRecord{500};
+// So long it is waited for without a word.
+constexpr std::chrono::seconds kSilence{2};
 
 }  // namespace
 
@@ -129,6 +131,11 @@ void Agent::CloseRecord() {
     Leave();
   });
   if (urgency_ > 1 || collector_failed_) host_->HurryRecord(kHurriedRecord);
+  timer_.expires_after(kSilence);
+  timer_.async_wait([this](asio::error_code error) {
+    if (error || record_closed_) return;
+    spdlog::info("waiting for {}", AwaitedCollector());
+  });
 }
 
 }  // namespace muster::launcher

@@ -116,10 +116,7 @@ Outbox Gang::Drained(SessionId session, const NodeDrained& event, Moment now) {
   report_.set_log_bytes(report_.log_bytes() + event.log_bytes());
   report_.set_output_bytes(report_.output_bytes() + event.output_bytes());
   if (event.has_missing()) {
-    MissingOutput missing = event.missing();
-    missing.set_node(node->member.assignment.node_rank());
-    missing.set_host(node->member.facts.host_name());
-    missing_output_[missing.node()] = std::move(missing);
+    Miss(*node, event.missing().message()).set_bytes(event.missing().bytes());
   }
   Advance(now, &out);
   return out;
@@ -187,14 +184,22 @@ Outbox Gang::Tick(Moment now) {
   for (Node& node : nodes_) {
     if (node.over) continue;
     End(&node);
-    Fail(CauseOn(node.member, CAUSE_NODE_LOST,
-                 absl::StrCat("the output of ", node.member.facts.host_name(),
-                              " did not arrive in time"),
-                 now),
-         kExitNodeLost, now, &out);
+    Miss(node, absl::StrCat("the output of ", node.member.facts.host_name(),
+                            " did not arrive within ",
+                            kCollect / std::chrono::minutes(1),
+                            "m; what is missing is on that host, in its "
+                            "--spool-dir, --log-dir and --output-dir"));
   }
   Advance(now, &out);
   return out;
+}
+
+MissingOutput& Gang::Miss(const Node& node, const std::string& message) {
+  MissingOutput& missing = missing_output_[node.member.assignment.node_rank()];
+  missing.set_node(node.member.assignment.node_rank());
+  missing.set_host(node.member.facts.host_name());
+  missing.set_message(message);
+  return missing;
 }
 
 Gang::Node* Gang::Find(SessionId session) {

@@ -105,6 +105,8 @@ class Gang {
   void End(Node* node);
   // The node has no worker left, nor mpirun if that was there.
   void EndWorkers(Node* node);
+  // Notes what of a node's output will not arrive.
+  MissingOutput& Miss(const Node& node, const std::string& message);
   void Broadcast(const CoordinatorMessage& message, Outbox* out) const;
   void StopAll(Moment now, Outbox* out);
   void Advance(Moment now, Outbox* out);

@@ -221,8 +221,9 @@ TEST_F(GangTest, GivesUpOnOutputThatNeverArrives) {
   EXPECT_THAT(gang.Tick(At(300 + budget - 1)), SizeIs(0));
   gang.Tick(At(300 + budget));
   EXPECT_EQ(gang.state(), Gang::State::kFinished);
+  EXPECT_EQ(gang.report().first_cause().kind(), CAUSE_OUTPUT);
   EXPECT_THAT(gang.report().first_cause().message(),
-              HasSubstr("the output of node1 did not arrive"));
+              HasSubstr("the output of node1 did not arrive within 60m; "));
 }
 
 TEST_F(GangTest, OutputThatIsMissingIsTheCauseWhenAllElseWasWell) {
