@@ -174,8 +174,7 @@ class Play {
     FileUp message;
     const bool parsed = message.ParseFromString(input->substr(2, size));
     input->erase(0, 2 + size);
-    if (!parsed || IsLarge(message)) return true;
-    sealed = sealed && Begins(message);
+    if (!parsed || IsLarge(message) || !AreNew(message)) return true;
     Note(message, sealed);
     if (sealed) Seal(&message);
     absl::Status taken = intake_->Take(message);
@@ -196,8 +195,9 @@ class Play {
            message.open().offset() > kMostBytes;
   }
 
-  // Whether each transfer that begins is a new one, as the protocol has it.
-  bool Begins(const FileUp& message) {
+  // Whether each transfer that begins is a new one. Of others it is not known
+  // which is meant by an answer.
+  bool AreNew(const FileUp& message) {
     if (message.has_open())
       return used_.insert(message.open().transfer()).second;
     if (message.has_move())
