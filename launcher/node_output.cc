@@ -197,11 +197,21 @@ void NodeOutput::Watch() {
   });
 }
 
-void NodeOutput::Hurry() {
-  if (!closed_ || hurried_) return;
-  hurried_ = true;
-  files_->Abandon();
-  if (streams_closed_) outflow_->Abandon();
+void NodeOutput::Hurry(const std::string& why) {
+  if (closed_) {
+    GiveUp(why);
+  } else if (hurry_.empty()) {
+    hurry_ = why;
+  }
+}
+
+void NodeOutput::GiveUp(const std::string& why) {
+  if (!given_up_.empty()) return;
+  given_up_ = why;
+  watch_.cancel();
+  line_.Clear();
+  files_->Abandon(why);
+  if (streams_closed_) outflow_->Abandon(why);
   leftovers_.reset();
   OnLoop([this] { LookIfDone(); });
 }

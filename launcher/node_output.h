@@ -99,8 +99,9 @@ class NodeOutput {
   bool files_done_ = false;  // maybe before Close, when it is of no use
   bool streams_closed_ = false;
   bool streams_done_ = false;
-  bool told_ = false;  // on_done
-  bool hurried_ = false;
+  bool told_ = false;     // on_done
+  std::string hurry_;     // why Close has to be quick; "" when it has not
+  std::string given_up_;  // why nothing more is waited for; ""
 
   // Without a collector:
   collector::ConsoleWriter writer_;
