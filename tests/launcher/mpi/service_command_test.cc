@@ -130,7 +130,7 @@ TEST(ServiceCommand, GivesCreditForInputThatNobodyReads) {
 
 TEST(ServiceCommand, WaitsWhileItsWindowIsFull) {
   Agent agent;
-  Conversation talk(agent, "head -c 1000000 /dev/zero; echo done >&2");
+  Conversation talk(agent, "head -c 4000000 /dev/zero; echo done >&2");
   talk.gives_credit = false;
   EXPECT_TRUE(agent.RunUntil([&] { return talk.out.size() >= kRemoteWindow; }));
   // What one read brings may exceed it; the rest stays where it is.
@@ -139,7 +139,7 @@ TEST(ServiceCommand, WaitsWhileItsWindowIsFull) {
   talk.gives_credit = true;
   talk.Credit(2 * kRemoteWindow);
   ASSERT_TRUE(talk.Ends());
-  EXPECT_EQ(talk.out.size(), 1'000'000u);
+  EXPECT_EQ(talk.out.size(), 4'000'000u);
   EXPECT_EQ(talk.err, "done\n");
 }
 
