@@ -119,8 +119,10 @@ void AddTimes(const RunFacts& run, absl::Time now, Lines* lines) {
 
 void AddNodes(const RunFacts& run, Lines* lines) {
   if (run.nodes.empty()) {
-    lines->Add("nodes",
-               absl::StrCat("not all here yet, of ", run.wanted_nodes));
+    lines->Add("nodes", run.wanted_nodes.empty()
+                            ? "not known: its coordinator never said"
+                            : absl::StrCat("not all here yet, of ",
+                                           run.wanted_nodes));
     return;
   }
   lines->Add("nodes", absl::StrCat(run.nodes.size(), ", world size ",
@@ -161,7 +163,7 @@ void AddPlaces(const Surface& surface, const RunFacts& run, Lines* lines) {
              absl::StrCat(place("logs"), " (", ShownBytes(run.log_bytes), ")"));
   lines->Add("outputs", absl::StrCat(place("nodes"), " (",
                                      ShownBytes(run.output_bytes), ")"));
-  if (run.is_over()) lines->Add("report", place("report.json"));
+  if (run.exit_code) lines->Add("report", place("report.json"));
 }
 
 std::string AsText(const Surface& surface, const RunFacts& run,
@@ -173,10 +175,15 @@ std::string AsText(const Surface& surface, const RunFacts& run,
             absl::StrCat(run.state, run.exit_code ? absl::StrCat(", exit code ",
                                                                  *run.exit_code)
                                                   : ""));
-  lines.Add("command", absl::StrJoin(run.command, " "));
+  if (!run.command.empty()) {
+    lines.Add("command", absl::StrJoin(run.command, " "));
+  }
   AddTimes(run, absl::Now(), &lines);
   AddNodes(run, &lines);
   AddCause(run.first_cause, &lines);
+  for (const std::string& missing : run.missing_output) {
+    lines.Add("missing", missing);
+  }
   AddGaps(gaps, &lines);
   AddPlaces(surface, run, &lines);
   return lines.Take();

@@ -78,6 +78,11 @@ void ReadReport(const Json& report, RunFacts* facts) {
     }
   }
   facts->first_cause = Field(report, "first_cause");
+  for (const Json& missing : Field(report, "missing_output")) {
+    facts->missing_output.push_back(
+        absl::StrCat("node ", Number(missing, "node").value_or(0), " (",
+                     Text(missing, "host"), "): ", Text(missing, "message")));
+  }
 }
 
 std::string SomeIds(const std::vector<const RunFacts*>& runs) {
@@ -116,7 +121,7 @@ std::optional<absl::Duration> RunFacts::Took(absl::Time now) const {
 RunFacts ToFacts(const RunSummary& summary) {
   RunFacts facts;
   facts.run_id = summary.run_id();
-  facts.state = "running";
+  facts.state = summary.run_json().empty() ? "no record" : "running";
   facts.log_bytes = summary.log_bytes();
   facts.output_bytes = summary.output_bytes();
   facts.changed = absl::FromUnixMillis(summary.changed_unix_ms());

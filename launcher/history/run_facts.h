@@ -32,6 +32,7 @@ struct RunFacts {
   std::vector<std::string> command;
   std::optional<absl::Time> started;
   // "running" until there is a report; then its result, as "succeeded".
+  // "no record" where only logs came, of agents that are dead.
   std::string state;
   std::optional<int64_t> exit_code;
   std::vector<NodeFacts> nodes;
@@ -39,6 +40,7 @@ struct RunFacts {
   std::optional<uint64_t> world_size;
   std::vector<std::pair<std::string, double>> phases;  // seconds, in order
   nlohmann::ordered_json first_cause;                  // null: there is none
+  std::vector<std::string> missing_output;  // what, of which node, and why
   uint64_t log_bytes = 0;
   uint64_t output_bytes = 0;
   absl::Time changed;

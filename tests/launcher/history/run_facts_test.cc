@@ -60,6 +60,19 @@ TEST(RunFacts, ARunWithoutAReportGoesOn) {
   EXPECT_EQ(run.Took(*run.started - absl::Seconds(9)), absl::ZeroDuration());
 }
 
+TEST(RunFacts, OfWhatDeadAgentsLeftThereIsNoRecord) {
+  const RunFacts run = ToFacts(Summary("", ""));
+  EXPECT_EQ(run.state, "no record");
+  EXPECT_FALSE(run.Took(absl::Now()));
+}
+
+TEST(RunFacts, OutputThatIsMissingIsToldByNode) {
+  const RunFacts run = ToFacts(Summary(kRun, R"({"result": "failed",
+      "missing_output": [{"node": 1, "host": "b", "message": "7 bytes"}, 7]})"));
+  EXPECT_THAT(run.missing_output,
+              ElementsAre("node 1 (b): 7 bytes", "node 0 (): "));
+}
+
 TEST(RunFacts, FilesThatAreNotWhatTheyShouldBeSayNothing) {
   for (const char* text :
        {"", "{", "[]", "null", "\xff", "7",
