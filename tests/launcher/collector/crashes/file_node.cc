@@ -40,7 +40,11 @@ void FileNode::Take(const FileUp& message) {
   Must(intake_->Take(message));
   while (intake_->busy()) Must(intake_->Continue());
   stored_ = 0;
-  while (std::unique_ptr<FileWork> work = intake_->TakeWork()) {
+  const auto next = [this] {
+    std::unique_ptr<FileWork> work = intake_->TakeVerification();
+    return work ? std::move(work) : intake_->TakeWork();
+  };
+  while (std::unique_ptr<FileWork> work = next()) {
     FileWork* const works[] = {work.get()};
     RunFileWork(works);
     Must(intake_->Done(std::move(work)));
