@@ -107,7 +107,8 @@ class CollectProcess {
       return kSuccess;
     }
     const bool taken = absl::IsAlreadyExists(store.status());
-    return Complain(taken ? kConfig : kUsage,
+    const bool broken = collector::IsDiskFailure(store.status());
+    return Complain(taken ? kConfig : (broken ? kInternal : kUsage),
                     absl::StrCat("--dir ", Printable(command_.directory),
                                  taken ? ": another collector is there: "
                                        : " can't be used: ",

@@ -130,7 +130,9 @@ absl::Status Host::MakeCollector() {
               [warn](const absl::Status& why) {
                 warn(absl::StrCat("collector: ", why.message(),
                                   "; nothing more of this run is kept"));
-              }});
+              },
+          // It ends with the job, which has no other one.
+          .is_restarted = false});
   history_ = std::make_unique<history::HistoryService>(
       history::HistoryOptions{.run_dir = spec_.run_dir(), .only_run = run_id_});
   return absl::OkStatus();

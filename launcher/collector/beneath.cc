@@ -11,12 +11,15 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
 namespace muster::collector {
 namespace {
+
+constexpr char kDiskFailure[] = "muster/disk-failure";
 
 // Opens one component. A kernel or a sandbox without openat2 gets openat with
 // O_NOFOLLOW, which is as strict for a single component.
@@ -97,7 +100,7 @@ absl::Status FileError(int error, absl::string_view doing,
     case ENAMETOOLONG:
       return absl::InvalidArgumentError(text);
     case EIO:
-      return absl::DataLossError(text);
+      return DiskFailure(text);
     case EISDIR:
     case ENOTDIR:
     case EEXIST:
@@ -106,6 +109,25 @@ absl::Status FileError(int error, absl::string_view doing,
     default:
       return absl::InternalError(text);
   }
+}
+
+absl::Status DiskFailure(absl::string_view text) {
+  absl::Status status = absl::DataLossError(text);
+  status.SetPayload(kDiskFailure, absl::Cord());
+  return status;
+}
+
+bool IsDiskFailure(const absl::Status& status) {
+  return status.GetPayload(kDiskFailure).has_value();
+}
+
+absl::Status Prefixed(absl::string_view words, const absl::Status& status) {
+  if (status.ok()) return status;
+  absl::Status named(status.code(), absl::StrCat(words, status.message()));
+  status.ForEachPayload([&named](absl::string_view type, const absl::Cord& it) {
+    named.SetPayload(type, it);
+  });
+  return named;
 }
 
 absl::Status CheckRelativePath(absl::string_view path) {

@@ -45,10 +45,18 @@ std::string ShowPath(absl::string_view path);
 //   InvalidArgument     ELOOP, EXDEV, ENAMETOOLONG: the path leads elsewhere
 //   FailedPrecondition  EISDIR, ENOTDIR, EEXIST, ENOTEMPTY: a file stands where
 //                       a directory is needed, or the other way round
-//   DataLoss            EIO: the disk failed
+//   DataLoss            EIO: the disk failed (DiskFailure)
 //   Internal            anything else
 absl::Status FileError(int error, absl::string_view doing,
                        absl::string_view path);
+
+// DataLoss because the disk failed, so that nothing is known any more of what
+// it holds; not because a file was found damaged.
+absl::Status DiskFailure(absl::string_view text);
+bool IsDiskFailure(const absl::Status& status);
+
+// The same with more words in front.
+absl::Status Prefixed(absl::string_view words, const absl::Status& status);
 
 // InvalidArgument: empty, absolute, over 4095 bytes or 64 components deep; a
 // component is empty, "." or "..", over 255 bytes, or holds NUL.

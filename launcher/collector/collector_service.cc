@@ -47,11 +47,7 @@ CollectorService::CollectorService(std::unique_ptr<RunStore> store,
                     return AdmitFiles(introduction);
                   },
               .on_disk_failed =
-                  [this](const absl::Status& why) {
-                    loop_.Post([this, why] {
-                      if (options_.on_fatal) options_.on_fatal(why);
-                    });
-                  }}) {}
+                  [this](const absl::Status& why) { DiskFailed(why); }}) {}
 
 CollectorService::~CollectorService() { Shutdown(); }
 
@@ -84,11 +80,12 @@ void CollectorService::Shutdown() {
 
 // ---- calls, on gRPC's threads ----
 
-bool CollectorService::OpenCall() {
+absl::Status CollectorService::OpenCall() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (closed_) return false;
+  if (!disk_failure_.ok()) return disk_failure_;
+  if (closed_) return Leaving();
   ++open_;
-  return true;
+  return absl::OkStatus();
 }
 
 void CollectorService::CloseCall() {
@@ -96,9 +93,27 @@ void CollectorService::CloseCall() {
   if (--open_ == 0) changed_.notify_all();
 }
 
+void CollectorService::DiskFailed(const absl::Status& why) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!disk_failure_.ok()) return;
+    disk_failure_ =
+        options_.is_restarted ? why : absl::InternalError(why.message());
+  }
+  loop_.Post([this, why] {
+    if (options_.on_fatal) options_.on_fatal(why);
+  });
+}
+
+absl::Status CollectorService::disk_failure() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return disk_failure_;
+}
+
 grpc::ServerBidiReactor<LogUp, LogDown>* CollectorService::Logs(
     grpc::CallbackServerContext* context) {
-  if (!OpenCall()) return new Refusal<LogUp, LogDown>(Leaving());
+  const absl::Status open = OpenCall();
+  if (!open.ok()) return new Refusal<LogUp, LogDown>(open);
   LogsHost* const host = this;
   auto owner = std::make_unique<LogsStream>(host, context);
   LogsStream* const stream = owner.get();
@@ -117,6 +132,7 @@ absl::StatusOr<std::shared_ptr<FileStore>> CollectorService::AdmitFiles(
   if (introduction.orphaned()) {
     return absl::InvalidArgumentError("what dead agents left holds no files");
   }
+  if (absl::Status failure = disk_failure(); !failure.ok()) return failure;
   absl::StatusOr<std::shared_ptr<Run>> run = store_->Admit(introduction);
   if (!run.ok()) return run.status();
   if (absl::Status problem = (*run)->problem(); !problem.ok()) return problem;
@@ -144,12 +160,13 @@ grpc::ServerUnaryReactor* CollectorService::Record(
     grpc::CallbackServerContext* context, const RecordUpdate* request,
     RecordReply* /*reply*/) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  if (!OpenCall()) {
-    reactor->Finish(ToGrpc(Leaving()));
+  if (const absl::Status open = OpenCall(); !open.ok()) {
+    reactor->Finish(ToGrpc(open));
     return reactor;
   }
   sync_.Post([this, reactor, request] {
     const absl::Status status = WriteRecord(*request);
+    if (IsDiskFailure(status)) DiskFailed(status);
     if (!status.ok()) {
       loop_.Post([this, run_id = request->run_id(), status] {
         if (options_.on_problem) options_.on_problem(run_id, status);
@@ -171,6 +188,7 @@ absl::Status CollectorService::WriteRecord(const RecordUpdate& update) {
   loop_.Post([this, run, is_new = opened->is_new] { Announce(*run, is_new); });
   const absl::Status written =
       run->WriteDocument(update.document(), update.content(), update.offset());
+  if (IsDiskFailure(written)) run->Break(written);
   if (written.ok() && update.document() == RECORD_REPORT) CheckOver(run);
   return written;
 }
@@ -204,6 +222,7 @@ absl::StatusOr<LogIntake::Admitted> CollectorService::Admit(
   Session& session = sessions_[stream];
   session.run_id = introduction.run_id();
   session.node = {introduction.attempt(), introduction.node_rank()};
+  if (absl::Status failure = disk_failure(); !failure.ok()) return failure;
   absl::StatusOr<std::shared_ptr<Run>> admitted = store_->Admit(introduction);
   if (!admitted.ok()) return admitted.status();
   const std::shared_ptr<Run> run = *std::move(admitted);
@@ -269,9 +288,7 @@ void CollectorService::CommitOver(Desk& desk, const absl::Status& status) {
   if (!status.ok()) {
     // Each takes itself out of the map.
     while (!desk.streams.empty()) desk.streams.begin()->second->End(status);
-    if (!absl::IsResourceExhausted(status) && options_.on_fatal) {
-      options_.on_fatal(status);
-    }
+    if (!absl::IsResourceExhausted(status)) DiskFailed(status);
   }
   Tidy(desk);
 }
@@ -281,6 +298,7 @@ void CollectorService::Ended(LogsStream* stream, const absl::Status& why) {
   if (!why.ok() && options_.on_problem) {
     options_.on_problem(session.run_id, why);
   }
+  if (IsDiskFailure(why)) DiskFailed(why);
   if (session.desk == nullptr) return;
   Desk& desk = *std::exchange(session.desk, nullptr);
   desk.committer->Forget(stream);
@@ -290,18 +308,14 @@ void CollectorService::Ended(LogsStream* stream, const absl::Status& why) {
   }
   // A write can find a broken disk as well as a commit.
   absl::Status broken;
-  if (absl::IsDataLoss(why) && desk.run->problem().ok()) {
+  if (IsDiskFailure(why) && desk.run->problem().ok()) {
     desk.run->Break(why);
     broken = why;
   }
   // Later: whoever ended the stream may still use the desk.
   loop_.Post([this, run = desk.run, broken] {
     const auto desk_of_run = desks_.find(run.get());
-    if (desk_of_run != desks_.end()) {
-      CommitOver(desk_of_run->second, broken);
-    } else if (!broken.ok() && options_.on_fatal) {
-      options_.on_fatal(broken);
-    }
+    if (desk_of_run != desks_.end()) CommitOver(desk_of_run->second, broken);
   });
 }
 

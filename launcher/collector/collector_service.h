@@ -49,9 +49,13 @@ struct CollectorOptions {
   // A node's stream ended before it was finished, or a call was refused.
   std::function<void(const std::string& run_id, const absl::Status& why)>
       on_problem;
-  // The disk failed; nothing of that run is acknowledged any more. The text
-  // names the path. A process that has nothing else to do should end.
+  // The disk failed; once. What is open ends as it can, and nothing new is
+  // taken. The text names the path. A process that has nothing else to do
+  // should end.
   std::function<void(const absl::Status& why)> on_fatal;
+  // Whether somebody starts it again then, for whom nodes can wait: they are
+  // told DATA_LOSS, else INTERNAL.
+  bool is_restarted = true;
 };
 
 // Job: take the logs and the record of many runs, and acknowledge what is
@@ -115,8 +119,14 @@ class CollectorService final : public Collector::CallbackService,
   void Done(LogsStream* stream) override;
 
   // Any thread. Whether a call may begin; it must be closed then.
-  bool OpenCall();
+  //   Unavailable         the collector leaves
+  //   DataLoss, Internal  as disk_failure()
+  absl::Status OpenCall();
   void CloseCall();
+  // Any thread. Nothing is taken any more.
+  void DiskFailed(const absl::Status& why);
+  // Any thread. Ok, or what nodes are told since.
+  absl::Status disk_failure() const;
 
   // The collector's thread.
   void Add(std::unique_ptr<LogsStream> stream);
@@ -151,10 +161,11 @@ class CollectorService final : public Collector::CallbackService,
   FileCache followed_;
   std::map<std::string, std::weak_ptr<FileStore>> file_stores_;  // by run
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
-  bool closed_ = false;  // guarded by mutex_
-  size_t open_ = 0;      // guarded by mutex_: calls and commits
+  bool closed_ = false;        // guarded by mutex_
+  absl::Status disk_failure_;  // guarded by mutex_
+  size_t open_ = 0;            // guarded by mutex_: calls and commits
 
   LoopThread loop_;  // the collector's
   LoopThread sync_;

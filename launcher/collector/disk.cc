@@ -20,7 +20,7 @@ absl::Status SyncError(int error, absl::string_view path) {
   if (error == ENOSPC || error == EDQUOT) {
     return absl::ResourceExhaustedError(text);
   }
-  return absl::DataLossError(
+  return DiskFailure(
       absl::StrCat(text,
                    "; what was not acknowledged is lost, look at the "
                    "disk before starting again"));
@@ -70,10 +70,10 @@ absl::Status AppendAt(const Fd& file, absl::string_view bytes, uint64_t offset,
   const absl::Status written = WriteAll(file, bytes, offset, path);
   if (written.ok()) return written;
   if (ftruncate(file.get(), static_cast<off_t>(offset)) != 0) {
-    return absl::DataLossError(absl::StrCat(written.message(),
-                                            "; and what was written cannot be "
-                                            "taken back: ",
-                                            std::strerror(errno)));
+    return DiskFailure(absl::StrCat(written.message(),
+                                    "; and what was written cannot be taken "
+                                    "back: ",
+                                    std::strerror(errno)));
   }
   return written;
 }

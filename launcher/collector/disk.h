@@ -15,7 +15,7 @@ namespace muster::collector {
 // What `error`, of a sync of `path`, means. A failed sync is never tried again:
 // the kernel may have forgotten the bytes.
 //   ResourceExhausted  ENOSPC, EDQUOT
-//   DataLoss           anything else
+//   DataLoss           anything else: DiskFailure (beneath.h)
 absl::Status SyncError(int error, absl::string_view path);
 
 // fdatasync, fsync of a directory, syncfs. Errors as SyncError.
@@ -30,7 +30,7 @@ absl::Status SyncDirectoryBelow(int root, absl::string_view path);
 absl::StatusOr<std::string> ReadAll(const Fd& file, absl::string_view path);
 
 // Writes `bytes` at `offset`, where the file ends; after an error the file ends
-// there again. Errors as FileError, or DataLoss when not even that worked.
+// there again. Errors as FileError, or DiskFailure when not even that worked.
 absl::Status AppendAt(const Fd& file, absl::string_view bytes, uint64_t offset,
                       absl::string_view path);
 

@@ -396,14 +396,13 @@ void FileIntake::Finish() {
 absl::Status FileIntake::Charge(uint64_t bytes, const std::string& path) {
   if (store_.home().quota->Charge(bytes)) return absl::OkStatus();
   return absl::ResourceExhaustedError(
-      absl::StrCat(store_.home().shown, "/", ShowPath(path),
-                   ": the run is over its quota of ",
+      absl::StrCat(ShowPath(path), ": the run is over its quota of ",
                    store_.home().quota->most(), " bytes"));
 }
 
 absl::Status FileIntake::RefuseOrFail(uint64_t transfer,
                                       const absl::Status& why) {
-  if (!IsOfTheFile(why)) return why;
+  if (!IsOfTheFile(why)) return store_.home().Named(why);
   Refuse(transfer, why);
   return absl::OkStatus();
 }
@@ -528,7 +527,7 @@ absl::Status FileIntake::Verified(FileWork::Verify& one) {
   if (!opened.ok()) {
     store_.parts().Drop(std::move(one.part));
     transfers_.erase(one.transfer);
-    return opened;
+    return store_.home().Named(opened);
   }
   Ready(one.transfer, std::move(one.part));
   return absl::OkStatus();

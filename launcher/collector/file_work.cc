@@ -19,6 +19,7 @@ namespace muster::collector {
 namespace {
 
 constexpr size_t kMaxDirectoriesApart = 8;
+constexpr char kAllFiles[] = "its file system";  // in messages
 
 struct CloseDirectory {
   void operator()(DIR* directory) const { closedir(directory); }
@@ -157,7 +158,7 @@ void SyncFiles(absl::Span<FileWork* const> works,
     }
     const auto [one, is_first] = synced.try_emplace(device);
     if (is_first) {
-      one->second = SyncFileSystem(work->home.root, work->home.shown);
+      one->second = SyncFileSystem(work->home.root, kAllFiles);
     }
     work->status = one->second;
   }
@@ -169,7 +170,7 @@ void SyncNames(FileWork& work) {
     work.directories->Needed(directory, &needed);
   }
   if (needed.size() > kMaxDirectoriesApart) {
-    work.status = SyncFileSystem(work.home.root, work.home.shown);
+    work.status = SyncFileSystem(work.home.root, kAllFiles);
   }
   if (needed.size() <= kMaxDirectoriesApart) {
     for (const std::string& directory : needed) {
@@ -196,6 +197,7 @@ void RunFileWork(absl::Span<FileWork* const> works) {
     if (work->status.ok()) RenameAll(*work);
     RemoveUnpublished(*work);
     if (work->status.ok()) SyncNames(*work);
+    work->status = work->home.Named(work->status);
     for (FileWork::Verify& one : work->verify) one.part->Verify();
     if (work->status.ok() && !work->count_below.empty()) {
       work->totals = {

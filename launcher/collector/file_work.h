@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "launcher/collector/beneath.h"
 #include "launcher/collector/durable_directories.h"
@@ -23,6 +24,11 @@ struct FileHome {
   int root = -1;      // of the run's directory
   std::string shown;  // its name, for messages
   Quota* quota = nullptr;
+
+  // An error of a file in it, with its name.
+  absl::Status Named(const absl::Status& status) const {
+    return Prefixed(absl::StrCat("run directory ", shown, ": "), status);
+  }
 };
 
 // Job: what one node waits for, carried out in one go: what was written is
@@ -75,7 +81,7 @@ struct FileWork {
   std::string count_below;  // "nodes/node<k>": totals are wanted
 
   // Afterwards. A failure is of all of it: ResourceExhausted where the disk
-  // is full, DataLoss where it failed. No part is left then.
+  // is full, DiskFailure where it failed. No part is left then.
   absl::Status status;
   Totals totals;
 

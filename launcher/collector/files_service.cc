@@ -9,14 +9,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "launcher/collector/file_intake.h"
+#include "launcher/collector/grpc_status.h"
 
 namespace muster::collector {
 namespace {
-
-grpc::Status ToGrpc(const absl::Status& status) {
-  return grpc::Status(static_cast<grpc::StatusCode>(status.code()),
-                      std::string(status.message()));
-}
 
 // For streams that come after Shutdown: owns itself.
 class Refusal final : public grpc::ServerBidiReactor<FileUp, FileDown> {
@@ -59,10 +55,7 @@ class FilesService::Stream final
   }
 
   void WorkDone(std::unique_ptr<FileWork> work) {
-    if (!intake_) {
-      FileIntake::GiveUp(*store_, std::move(work));
-      return;
-    }
+    if (!intake_) return service_->GiveUp(*store_, std::move(work));
     const absl::Status done = intake_->Done(std::move(work));
     if (!done.ok()) return Fail(done);
     Push();
@@ -202,9 +195,7 @@ class FilesService::Stream final
     closing_ = true;
     status_ = why;
     Leave();
-    if (absl::IsDataLoss(why) && service_->options_.on_disk_failed) {
-      service_->options_.on_disk_failed(why);
-    }
+    if (IsDiskFailure(why)) service_->DiskFailed(why);
     // The first one is gRPC's while it writes.
     if (!answers_.empty()) {
       answers_.erase(answers_.begin() + (writing_ ? 1 : 0), answers_.end());
@@ -301,8 +292,18 @@ void FilesService::WorkDone(uint64_t stream, std::shared_ptr<FileStore> store,
   if (found != streams_.end()) {
     found->second->WorkDone(std::move(work));
   } else {
-    FileIntake::GiveUp(*store, std::move(work));
+    GiveUp(*store, std::move(work));
   }
+}
+
+// Nobody was told of it; but a disk that failed is one for all.
+void FilesService::GiveUp(FileStore& store, std::unique_ptr<FileWork> work) {
+  if (IsDiskFailure(work->status)) DiskFailed(work->status);
+  FileIntake::GiveUp(store, std::move(work));
+}
+
+void FilesService::DiskFailed(const absl::Status& why) {
+  if (options_.on_disk_failed) options_.on_disk_failed(why);
 }
 
 }  // namespace muster::collector

@@ -66,6 +66,8 @@ class FilesService {
   void Remove(Stream* stream);
   void WorkDone(uint64_t stream, std::shared_ptr<FileStore> store,
                 std::unique_ptr<FileWork> work);
+  void GiveUp(FileStore& store, std::unique_ptr<FileWork> work);
+  void DiskFailed(const absl::Status& why);
 
   asio::io_context loop_;
 

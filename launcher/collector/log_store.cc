@@ -357,10 +357,7 @@ LogTotals LogStore::Totals() const {
 }
 
 absl::Status LogStore::Named(const absl::Status& status) const {
-  if (status.ok()) return status;
-  return absl::Status(
-      status.code(),
-      absl::StrCat("run directory ", place_.shown, ": ", status.message()));
+  return Prefixed(absl::StrCat("run directory ", place_.shown, ": "), status);
 }
 
 }  // namespace muster::collector

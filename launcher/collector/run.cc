@@ -250,7 +250,8 @@ absl::Status Run::Recover() {
 // ---- the sync thread ----
 
 absl::Status Run::Commit(const LogChanges& changes) {
-  absl::Status status = Sync(changes);
+  absl::Status status = problem();
+  if (status.ok()) status = Sync(changes);
   if (status.ok()) {
     MUSTER_FAILPOINT("collector.before_journal");
     status = journal_->Append(changes.record);

@@ -14,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "launcher/framing/digest.h"
 #include "tests/launcher/collector/logs_client.h"
 #include "tests/support/files.h"
 #include "tests/support/muster.h"
@@ -269,16 +270,19 @@ TEST_P(FailingDisk, EndsItWith70AndNothingIsAcknowledged) {
   }
   collector_->Signal(SIGTERM);
   ASSERT_EQ(collector_->Wait(), Code(0));
-  // Of a commit the first one is the log's, the second one the journal's.
+  // The first one of the thread that opens the run is the journal's, whose end
+  // may not be on the disk yet. On the thread of the commits the first one of
+  // each is the log's, the second one the journal's.
   Start("",
         {"strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync",
          "-e", absl::StrCat("inject=fdatasync:error=EIO:when=", GetParam())});
   uint64_t durable = kBefore;
   {
     LogsClient node(channel_, NodeOfTest());
-    ASSERT_TRUE(node.AwaitWelcome());
-    ASSERT_EQ(node.PositionOf(Stdout(0)), kBefore);
-    for (uint64_t i = 0; i < 5; ++i) {
+    const bool is_open = node.AwaitWelcome();
+    ASSERT_EQ(is_open, GetParam() > 1);
+    ASSERT_EQ(node.PositionOf(Stdout(0)), is_open ? kBefore : 0);
+    for (uint64_t i = 0; is_open && i < 5; ++i) {
       node.Send(Data(Stdout(0), kBefore + 100 * i,
                      Written(kBefore + 100 * i, kBefore + 100 * (i + 1))));
       if (!node.AwaitDurable(i + 1)) break;
@@ -305,6 +309,77 @@ TEST_P(FailingDisk, EndsItWith70AndNothingIsAcknowledged) {
 
 INSTANTIATE_TEST_SUITE_P(OfTheLogAndOfTheJournal, FailingDisk,
                          ::testing::Values(1, 2, 5, 6));
+
+// What is no part of a log's commit: the run itself, its documents, its files.
+class FailingSync : public CollectCommand {
+ protected:
+  void StartFailing(const std::string& call, int when) {
+    Start("", {"strace", "-f", "-qq", "-o", "/dev/null", "-e",
+               absl::StrCat("trace=", call), "-e",
+               absl::StrCat("inject=", call, ":error=EIO:when=", when)});
+  }
+  void ExpectTheEnd(const grpc::Status& status) {
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::DATA_LOSS)
+        << status.error_message();
+    EXPECT_THAT(status.error_message(), HasSubstr(runs() + "/run"));
+    EXPECT_EQ(collector_->Wait(), Code(70)) << Text();
+    EXPECT_THAT(collector_->Err(), AllOf(HasSubstr(runs() + "/run"),
+                                         HasSubstr("Input/output error")));
+  }
+};
+
+TEST_F(FailingSync, OfANewRunEndsIt) {
+  if (!CanTrace()) GTEST_SKIP() << "needs strace and the right to trace";
+  StartFailing("fdatasync", 2);  // the key's, then the journal's
+  ExpectTheEnd(Record(channel_, "run"));
+  Start();
+  EXPECT_TRUE(Record(channel_, "run").ok()) << Text();
+}
+
+TEST_F(FailingSync, OfADocumentEndsItAndNothingMoreIsTaken) {
+  if (!CanTrace()) GTEST_SKIP() << "needs strace and the right to trace";
+  Start();
+  ASSERT_TRUE(Record(channel_, "run").ok());
+  collector_->Signal(SIGTERM);
+  ASSERT_EQ(collector_->Wait(), Code(0));
+  StartFailing("fdatasync", 3);  // after the journal's, that of run.json
+  ASSERT_TRUE(Record(channel_, "run", RECORD_RUN, "{}").ok()) << Text();
+  ExpectTheEnd(Record(channel_, "run", RECORD_EVENTS, "{}\n"));
+}
+
+TEST_F(FailingSync, OfAFileEndsIt) {
+  if (!CanTrace()) GTEST_SKIP() << "needs strace and the right to trace";
+  Start();
+  ASSERT_TRUE(Record(channel_, "run").ok());
+  collector_->Signal(SIGTERM);
+  ASSERT_EQ(collector_->Wait(), Code(0));
+  StartFailing("fdatasync", 2);
+  grpc::ClientContext context;
+  context.set_deadline(CallDeadline());
+  const auto stub = Collector::NewStub(channel_);
+  const auto stream = stub->Files(&context);
+  FileUp message;
+  *message.mutable_introduction() = collector::IntroductionOf(NodeOfTest());
+  stream->Write(message);
+  FileDown answer;
+  int stored = 0;
+  for (uint64_t transfer = 1; transfer < 4; ++transfer) {
+    SmallFile& file = *message.mutable_pack()->add_files();
+    file.set_transfer(transfer);
+    file.set_path(absl::StrCat("outputs/", transfer));
+    file.set_data("x");
+    file.set_checksum(framing::Checksum("x"));
+    stream->Write(message);
+    while (!answer.has_outcomes() && stream->Read(&answer)) {
+    }
+    stored += answer.outcomes().stored_size();
+    answer.Clear();
+    message.Clear();
+  }
+  EXPECT_EQ(stored, 1);
+  ExpectTheEnd(stream->Finish());
+  EXPECT_FALSE(Exists(In("nodes/node0/outputs/2")));
+}
 
 }  // namespace
 }  // namespace muster::test

@@ -14,6 +14,7 @@
 namespace muster::test {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 // ---- full ----
@@ -85,16 +86,18 @@ TEST_F(CollectorDiskFull, DoesNotTouchAFileThatIsThere) {
 
 // ---- failing ----
 
+bool CanInject() {
+  Subprocess trial({.argv = {"strace", "-f", "-o", "/dev/null", "-e",
+                             "inject=fdatasync:error=EIO:when=1", "true"}});
+  return trial.Wait() == Code(0);
+}
+
 // By the number of the fdatasync() that fails: the first ones are of the run's
 // documents, later ones of its logs.
 class CollectorDiskFailure : public ::testing::TestWithParam<int> {};
 
 TEST_P(CollectorDiskFailure, StopsTheCollectorBeforeItAcknowledges) {
-  Subprocess trial({.argv = {"strace", "-f", "-o", "/dev/null", "-e",
-                             "inject=fdatasync:error=EIO:when=1", "true"}});
-  if (trial.Wait() != Code(0)) {
-    GTEST_SKIP() << "strace does not work here:" << trial.Text();
-  }
+  if (!CanInject()) GTEST_SKIP() << "strace does not work here";
   const TempDir directory;
   CollectorProcess collector(directory.File("runs"));
   const Writers writers(directory.Dir("written"), "--rate 0.5");
@@ -129,6 +132,28 @@ TEST_P(CollectorDiskFailure, StopsTheCollectorBeforeItAcknowledges) {
 
 INSTANTIATE_TEST_SUITE_P(Calls, CollectorDiskFailure,
                          ::testing::Values(2, 5, 15, 40));
+
+// Nobody will start it again: the job does not wait for that.
+TEST(JobsOwnCollector, LosesItsDiskAndTheJobGoesOnAndSaysWhatIsMissing) {
+  if (!CanInject()) GTEST_SKIP() << "strace does not work here";
+  const TempDir directory;
+  Command job = {
+      .argv = {"strace", "-f", "-qq", "-o", "/dev/null", "-e",
+               "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=4"},
+      .cwd = directory.path()};
+  for (const std::string& word :
+       MusterArgv("run", {{"--collect-timeout", "10m"}},
+                  Shell("for i in 1 2 3 4 5 6 7 8 9; do echo $i; sleep 0.1;"
+                        "done; echo all >done"))) {
+    job.argv.push_back(word);
+  }
+  Subprocess process(job);
+  ASSERT_EQ(process.Wait(kLater), Code(75)) << process.Text();
+  EXPECT_EQ(ReadFile(directory.File("done")), "all\n");
+  EXPECT_THAT(process.Err(),
+              AllOf(HasSubstr("cannot sync "), HasSubstr("Input/output error"),
+                    HasSubstr("did not reach the collector")));
+}
 
 }  // namespace
 }  // namespace muster::test
