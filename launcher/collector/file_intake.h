@@ -65,6 +65,9 @@ class FileIntake {
   // The same for a work that outlived its intake.
   static void GiveUp(FileStore& store, std::unique_ptr<FileWork> work);
 
+  // A work is out, other than one of TakeVerification().
+  bool has_work_out() const { return work_is_out_; }
+
   // FileDone is among the answers: nothing follows.
   bool finished() const { return finished_; }
 

@@ -57,8 +57,11 @@ class FilesService::Stream final
   void WorkDone(std::unique_ptr<FileWork> work) {
     if (!intake_) return service_->GiveUp(*store_, std::move(work));
     const absl::Status done = intake_->Done(std::move(work));
-    if (!done.ok()) return Fail(done);
-    Push();
+    if (done.ok()) return Push();
+    draining_ = false;
+    if (!closing_) return Fail(done);
+    if (IsDiskFailure(done)) service_->DiskFailed(done);
+    Break();
   }
 
   // What the node's next stream may need is given back.
@@ -156,6 +159,10 @@ class FilesService::Stream final
       closing_ = true;
       status_ = absl::OkStatus();
     }
+    if (draining_ && !intake_->has_work_out()) {
+      draining_ = false;
+      Leave();
+    }
     Write();
   }
 
@@ -175,7 +182,7 @@ class FilesService::Stream final
     if (!answers_.empty()) {
       writing_ = true;
       StartWrite(&answers_.front());
-    } else if (closing_) {
+    } else if (closing_ && !draining_) {
       finished_ = true;
       Leave();
       Finish(ToGrpc(status_));
@@ -194,8 +201,17 @@ class FilesService::Stream final
     if (closing_) return;
     closing_ = true;
     status_ = why;
-    Leave();
     if (IsDiskFailure(why)) service_->DiskFailed(why);
+    // Where there is little room, what is whole is stored and answered first:
+    // else the node would send it again, and in vain, for ever.
+    draining_ = intake_ && absl::IsResourceExhausted(why);
+    if (draining_) return Push();
+    Break();
+  }
+
+  // Nothing more is answered.
+  void Break() {
+    Leave();
     // The first one is gRPC's while it writes.
     if (!answers_.empty()) {
       answers_.erase(answers_.begin() + (writing_ ? 1 : 0), answers_.end());
@@ -217,6 +233,7 @@ class FilesService::Stream final
   bool reading_ = false;
   bool writing_ = false;
   bool closing_ = false;   // nothing is read any more
+  bool draining_ = false;  // but what is at work is answered
   bool finished_ = false;  // the status is on its way
 };
 

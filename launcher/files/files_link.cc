@@ -169,8 +169,7 @@ void FilesLink::Received(const FileDown& message) {
     if (stream_) stream_->Pump();
     return;
   }
-  failures_ = 0;
-  callbacks_.on_message(message);
+  if (callbacks_.on_message(message)) failures_ = 0;
 }
 
 void FilesLink::Ended(const grpc::Status& status) {

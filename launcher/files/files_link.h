@@ -27,6 +27,9 @@ bool IsWorthRetrying(const grpc::Status& status);
 //   connecting --welcome--> open --broken--> waiting --backoff--> connecting
 //        \--broken--> waiting          any --of no use--> on_failed
 //
+// The pauses grow until the collector has taken something: one that opens the
+// stream and has no place for files is not tried again and again.
+//
 // Life cycle: Start once; destruction cancels the stream and waits until gRPC
 // has let go of it, which takes no network.
 // Threads: the loop's only. Callbacks are posted to it or called in Wake, never
@@ -37,7 +40,8 @@ class FilesLink {
   struct Callbacks {
     // The collector takes files: nothing was sent on this stream yet.
     std::function<void(uint64_t window)> on_open;
-    std::function<void(const FileDown&)> on_message;
+    // Whether the collector has taken something that it had not before.
+    std::function<bool(const FileDown&)> on_message;
     // What was sent and not answered is lost. It is tried again.
     std::function<void(const grpc::Status&)> on_broken;
     // Nothing more comes.
@@ -73,7 +77,7 @@ class FilesLink {
   asio::steady_timer timer_;
   std::minstd_rand random_;
   std::shared_ptr<Stream> stream_;
-  int failures_ = 0;  // in a row
+  int failures_ = 0;  // since something was taken
   bool open_ = false;
   bool ending_ = false;
   const std::shared_ptr<const bool> alive_ = std::make_shared<bool>(true);

@@ -77,7 +77,9 @@ NodeFiles::NodeFiles(Options options, Callbacks callbacks)
           FilesLink::Callbacks{
               .on_open = [this](uint64_t window) { OnOpen(window); },
               .on_message =
-                  [this](const FileDown& message) { OnMessage(message); },
+                  [this](const FileDown& message) {
+                    return OnMessage(message);
+                  },
               .on_broken =
                   [this](const grpc::Status& status) { OnBroken(status); },
               .on_failed =
@@ -166,8 +168,6 @@ void NodeFiles::OnBlind(size_t tree) {
 }
 
 void NodeFiles::OnOpen(uint64_t window) {
-  if (told_broken_) callbacks_.on_notice("the collector takes files again");
-  told_broken_ = false;
   finish_sent_ = false;
   if (abandoned_) return;
   follower_->Open(window / kFollowersPart);
@@ -185,16 +185,27 @@ void NodeFiles::OnBroken(const grpc::Status& status) {
   channel_.Broken();
 }
 
-void NodeFiles::OnMessage(const FileDown& message) {
+bool NodeFiles::OnMessage(const FileDown& message) {
   if (message.has_done()) {
+    TellTaken();
     result_.held = message.done();
     link_->ExpectEnd();
     if (phase_ == Phase::kFinishing) Done();
-    return;
+    return true;
   }
+  const uint64_t followed = follower_->acknowledged();
   follower_->Take(message);
-  channel_.Take(message);
+  const bool has_more = channel_.Take(message);
   Count();
+  const bool is_durable = follower_->acknowledged() > followed ||
+                          message.outcomes().stored_size() > 0;
+  if (is_durable) TellTaken();
+  return is_durable || has_more;
+}
+
+void NodeFiles::TellTaken() {
+  if (!std::exchange(told_broken_, false)) return;
+  callbacks_.on_notice("the collector takes files again");
 }
 
 void NodeFiles::Count() {

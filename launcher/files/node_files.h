@@ -79,8 +79,8 @@ class NodeFiles {
   void Finish();
   void Abandon(const std::string& why);
 
-  // Bytes at the collector, of so many that are known of. More are found while
-  // it goes on.
+  // Bytes that the collector has acknowledged, each once however often it is
+  // sent, of so many that are known of. More are found while it goes on.
   struct Progress {
     uint64_t done = 0;
     uint64_t known = 0;
@@ -94,8 +94,9 @@ class NodeFiles {
   void OnEvent(const TreeWatch::Event& event);
   void OnBlind(size_t tree);
   void OnOpen(uint64_t window);
-  void OnMessage(const FileDown& message);
+  bool OnMessage(const FileDown& message);
   void OnBroken(const grpc::Status& status);
+  void TellTaken();
   bool Next(FileUp* message);
   void AbandonWith(const std::string& problem);
   void Uploaded(UploadResult result);

@@ -22,7 +22,13 @@ uint64_t UploadChannel::Begin(const std::string& path, const Version& version) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (!open_ || stopped_) return 0;
   const uint64_t transfer = ++transfers_;
-  ledger_.Begin(transfer, path, version);
+  UploadLedger::Upload upload = {.path = path, .version = version};
+  const auto cut = cut_.find(path);
+  if (cut != cut_.end()) {
+    if (cut->second.version == version) upload = cut->second;
+    cut_.erase(cut);
+  }
+  ledger_.Begin(transfer, std::move(upload));
   return transfer;
 }
 
@@ -164,9 +170,16 @@ void UploadChannel::LoseAll() {
   queued_ = 0;
   opened_.clear();
   for (UploadLedger::Upload& upload : ledger_.Clear()) {
+    Remember(upload);
     answers_.push_back({.upload = std::move(upload)});
   }
   changed_.notify_all();
+}
+
+void UploadChannel::Remember(const UploadLedger::Upload& upload) {
+  if (upload.acknowledged == 0) return;
+  if (cut_.size() >= kMaxCut) cut_.clear();
+  cut_[upload.path] = upload;
 }
 
 bool UploadChannel::Next(FileUp* message) {
@@ -182,11 +195,14 @@ bool UploadChannel::Next(FileUp* message) {
   return true;
 }
 
-void UploadChannel::Take(const FileDown& message) {
+bool UploadChannel::Take(const FileDown& message) {
   const std::lock_guard<std::mutex> lock(mutex_);
+  bool has_more = message.outcomes().stored_size() > 0;
   if (message.has_opened()) {
     const uint64_t transfer = message.opened().transfer();
-    if (ledger_.Has(transfer)) opened_[transfer] = message.opened().offset();
+    const uint64_t offset = message.opened().offset();
+    if (ledger_.Has(transfer)) opened_[transfer] = offset;
+    has_more = ledger_.GoesOn(transfer, offset);
   } else if (message.has_progress()) {
     ledger_.Progress(message.progress().transfer(),
                      message.progress().offset());
@@ -198,14 +214,17 @@ void UploadChannel::Take(const FileDown& message) {
     Answered(refused.transfer(), Answer::Kind::kRefused, refused);
   }
   changed_.notify_all();
+  return has_more;
 }
 
 void UploadChannel::Answered(uint64_t transfer, Answer::Kind kind,
                              const FileRefused& refused) {
-  std::optional<UploadLedger::Upload> upload = ledger_.End(transfer);
+  const bool is_stored = kind == Answer::Kind::kStored;
+  std::optional<UploadLedger::Upload> upload =
+      is_stored ? ledger_.Stored(transfer) : ledger_.End(transfer);
   if (!upload) return;
   opened_.erase(transfer);
-  if (kind == Answer::Kind::kStored) acknowledged_ += upload->version.size;
+  if (!is_stored) Remember(*upload);
   answers_.push_back({kind, *std::move(upload), refused});
 }
 
@@ -223,7 +242,7 @@ void UploadChannel::Stop() {
 
 uint64_t UploadChannel::acknowledged() const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return acknowledged_ + ledger_.bytes_acknowledged();
+  return ledger_.bytes_acknowledged();
 }
 
 uint64_t UploadChannel::bytes_left() const {

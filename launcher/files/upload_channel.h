@@ -81,8 +81,9 @@ class UploadChannel {
   void Open(uint64_t window);
   void Broken();
   bool Next(FileUp* message);
-  // What is not of these transfers is left alone.
-  void Take(const FileDown& message);
+  // What is not of these transfers is left alone. Whether the collector has
+  // more than before that no break takes away.
+  bool Take(const FileDown& message);
 
   // ---- for all ----
 
@@ -91,7 +92,8 @@ class UploadChannel {
   // Nothing more is to be sent: as Broken, but for good.
   void GiveUp();
   void Stop();
-  // Bytes that were acknowledged since the start, and those that are under way.
+  // Bytes that were acknowledged since the start, each once however often it is
+  // sent; and those that are under way.
   uint64_t acknowledged() const;
   uint64_t bytes_left() const;
 
@@ -99,9 +101,11 @@ class UploadChannel {
   // Of messages that wait for the link.
   static constexpr size_t kMaxQueued = size_t{4} << 20;
   static constexpr size_t kMaxBuffers = 6;
+  static constexpr size_t kMaxCut = 1024;
 
   bool IsCurrent(const std::vector<Cost>& costs) const;
   void LoseAll();
+  void Remember(const UploadLedger::Upload& upload);
   void Answered(uint64_t transfer, Answer::Kind kind,
                 const FileRefused& refused);
 
@@ -122,7 +126,8 @@ class UploadChannel {
   std::vector<Answer> answers_;
   std::vector<std::function<void()>> tasks_;
   std::vector<std::string> buffers_;
-  uint64_t acknowledged_ = 0;
+  // Those that were cut, by path: of what comes again nothing is new.
+  std::map<std::string, UploadLedger::Upload> cut_;
 };
 
 }  // namespace muster::files

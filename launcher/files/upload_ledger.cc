@@ -4,10 +4,9 @@
 
 namespace muster::files {
 
-void UploadLedger::Begin(uint64_t transfer, std::string path,
-                         const Version& version) {
-  uploads_[transfer].upload = {std::move(path), version, 0};
-  bytes_left_ += version.size;
+void UploadLedger::Begin(uint64_t transfer, Upload upload) {
+  bytes_left_ += upload.version.size - upload.acknowledged;
+  uploads_[transfer].upload = std::move(upload);
 }
 
 void UploadLedger::Sent(uint64_t transfer, uint64_t window, uint64_t end) {
@@ -33,14 +32,29 @@ void UploadLedger::Progress(uint64_t transfer, uint64_t offset) {
   acknowledged = reached;
 }
 
+bool UploadLedger::GoesOn(uint64_t transfer, uint64_t offset) {
+  const auto found = uploads_.find(transfer);
+  if (found == uploads_.end() || found->second.upload.kept >= offset) {
+    return false;
+  }
+  found->second.upload.kept = offset;
+  Progress(transfer, offset);
+  return true;
+}
+
 std::optional<UploadLedger::Upload> UploadLedger::End(uint64_t transfer) {
   const auto found = uploads_.find(transfer);
   if (found == uploads_.end()) return std::nullopt;
   for (const auto& [end, window] : found->second.sent) window_used_ -= window;
   Upload upload = std::move(found->second.upload);
   bytes_left_ -= upload.version.size - upload.acknowledged;
-  acknowledged_ -= upload.acknowledged;
   uploads_.erase(found);
+  return upload;
+}
+
+std::optional<UploadLedger::Upload> UploadLedger::Stored(uint64_t transfer) {
+  std::optional<Upload> upload = End(transfer);
+  if (upload) acknowledged_ += upload->version.size - upload->acknowledged;
   return upload;
 }
 
@@ -52,7 +66,6 @@ std::vector<UploadLedger::Upload> UploadLedger::Clear() {
   uploads_.clear();
   window_used_ = 0;
   bytes_left_ = 0;
-  acknowledged_ = 0;
   return all;
 }
 

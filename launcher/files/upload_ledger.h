@@ -22,16 +22,21 @@ class UploadLedger {
   struct Upload {
     std::string path;
     Version version;
-    uint64_t acknowledged = 0;  // bytes of it, for people
+    uint64_t acknowledged = 0;  // bytes of it, by this stream or another one
+    uint64_t kept = 0;          // of them, those that outlived a stream
   };
 
-  void Begin(uint64_t transfer, std::string path, const Version& version);
+  void Begin(uint64_t transfer, Upload upload);
   // Bytes of the window that are answered by progress up to `end`, or with the
   // transfer.
   void Sent(uint64_t transfer, uint64_t window, uint64_t end);
   void Progress(uint64_t transfer, uint64_t offset);
+  // It goes on at `offset`; whether that is more than when it went on last.
+  bool GoesOn(uint64_t transfer, uint64_t offset);
   // The transfer is over; nullopt when it is not one of these.
   std::optional<Upload> End(uint64_t transfer);
+  // The same for one of which all is stored.
+  std::optional<Upload> Stored(uint64_t transfer);
   // All that was under way, and the window is free again.
   std::vector<Upload> Clear();
 
@@ -40,7 +45,8 @@ class UploadLedger {
   uint64_t window_used() const { return window_used_; }
   // Sizes of what is under way, less what is acknowledged of it.
   uint64_t bytes_left() const { return bytes_left_; }
-  // Of what is under way.
+  // Since the start. What is sent once more, since it was lost on the way or at
+  // the collector, counts once.
   uint64_t bytes_acknowledged() const { return acknowledged_; }
 
  private:

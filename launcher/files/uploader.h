@@ -94,7 +94,7 @@ class Uploader {
   void Abandon(std::map<std::string, FollowedContent> followed);
 
   struct Progress {
-    uint64_t done = 0;   // bytes that are at the collector
+    uint64_t done = 0;   // bytes that were acknowledged, each once
     uint64_t known = 0;  // of so many
   };
   Progress progress() const;

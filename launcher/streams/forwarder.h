@@ -74,6 +74,8 @@ class Forwarder {
   // not come further.
   std::optional<LogPosition> TakeReleasable();
 
+  // Messages of this connection.
+  uint64_t acknowledged() const { return acknowledged_; }
   // Bytes of all streams that the collector has or knows to be missing.
   uint64_t acknowledged_bytes() const { return acknowledged_bytes_; }
   // Every stream that was seen, at the offset that the collector will be at

@@ -33,7 +33,7 @@ bool IsWorthRetrying(grpc::StatusCode code) {
     case grpc::StatusCode::ALREADY_EXISTS:
     case grpc::StatusCode::NOT_FOUND:  // of a run that is about to be made
     case grpc::StatusCode::DATA_LOSS:  // until it has another disk
-    case grpc::StatusCode::UNKNOWN:  // from the transport only
+    case grpc::StatusCode::UNKNOWN:    // from the transport only
       return true;
     default:
       return false;
@@ -75,20 +75,25 @@ void LogLink::OnMessage(const LogDown& message) {
                      absl::StrCat("the collector broke the protocol: ", what)));
   };
   switch (message.body_case()) {
-    case LogDown::kWelcome:
+    case LogDown::kWelcome: {
       if (welcomed_) return wrong("it welcomed this node twice");
       welcomed_ = true;
       finish_queued_ = false;
       reader_.Rewind();
+      const uint64_t before = forwarder_.acknowledged_bytes();
       forwarder_.Connect(message.welcome());
       if (callbacks_.on_connected) callbacks_.on_connected();
+      // Of what was sent last, the answer alone may have been lost.
+      if (forwarder_.acknowledged_bytes() > before) Advanced();
       return Pump();
+    }
     case LogDown::kProgress: {
       if (!welcomed_) return wrong("it acknowledged before it welcomed");
+      const uint64_t before = forwarder_.acknowledged();
       const absl::Status status =
           forwarder_.Acknowledge(message.progress().messages());
       if (!status.ok()) return wrong(status.message());
-      backoff_.Reset();
+      if (forwarder_.acknowledged() > before) Advanced();
       Release();
       return Pump();
     }
@@ -97,10 +102,16 @@ void LogLink::OnMessage(const LogDown& message) {
         return wrong("it was done before this node was");
       }
       over_ = true;
+      Advanced();
       return callbacks_.on_done(message.done());
     case LogDown::BODY_NOT_SET:
       return;  // of a later version
   }
+}
+
+void LogLink::Advanced() {
+  backoff_.Reset();
+  if (callbacks_.on_advanced) callbacks_.on_advanced();
 }
 
 void LogLink::Poke() {

@@ -31,6 +31,9 @@ bool IsWorthRetrying(grpc::StatusCode code);
 //       ^                      |  |
 //       +-------- pause -------+  +--error that lasts--> failed
 //
+// The pauses grow until the collector has taken something: one that welcomes
+// a node and has no place for its bytes is not tried again and again.
+//
 // Life cycle: works from construction on. Exactly one of on_done and on_failed
 // comes, unless it is destroyed before; it does nothing after that.
 // Threads: the loop's only. Callbacks come on the loop, not inside a call, and
@@ -54,6 +57,8 @@ class LogLink {
     // Another attempt follows after a pause.
     std::function<void(const grpc::Status&)> on_broken;
     std::function<void()> on_connected;
+    // The collector has taken more since the last of these: on_broken is over.
+    std::function<void()> on_advanced;
   };
 
   LogLink(asio::io_context& loop, std::shared_ptr<grpc::Channel> channel,
@@ -77,6 +82,7 @@ class LogLink {
  private:
   void Open();
   void OnMessage(const LogDown& message);
+  void Advanced();
   void OnClosed(const grpc::Status& status);
   void Pump();
   // False when there is nothing to send now.

@@ -121,7 +121,8 @@ void Outflow::Worker::Connect() {
           .on_done = [this](const LogDone& done) { OnLogDone(done); },
           .on_failed = [this](const grpc::Status& why) { OnFailed(why); },
           .on_broken = [this](const grpc::Status& why) { OnBroken(why); },
-          .on_connected = [this] { OnConnected(); }});
+          .on_connected = [this] { OnConnected(); },
+          .on_advanced = [this] { OnAdvanced(); }});
 }
 
 void Outflow::Worker::Write() {
@@ -197,10 +198,12 @@ void Outflow::Worker::OnConnected() {
   connected_ = true;
   trouble_.clear();
   acknowledged_bytes_ = link_->acknowledged_bytes();
+}
+
+void Outflow::Worker::OnAdvanced() {
+  if (!std::exchange(told_broken_, false)) return;
   told_full_ = false;
-  if (std::exchange(told_broken_, false)) {
-    Notice(absl::StrCat(Where(options_), " takes output again"));
-  }
+  Notice(absl::StrCat(Where(options_), " takes output again"));
 }
 
 void Outflow::Worker::OnBroken(const grpc::Status& why) {

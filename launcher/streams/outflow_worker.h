@@ -57,6 +57,7 @@ class Outflow::Worker {
   void OnFailed(const grpc::Status& status);
   void OnBroken(const grpc::Status& status);
   void OnConnected();
+  void OnAdvanced();
   void OnRelease(LogPosition position);
   void OnLogDone(const LogDone& done);
   void Fail(const std::string& why);

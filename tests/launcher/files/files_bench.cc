@@ -67,7 +67,11 @@ int Send(const std::string& directory, int port, const char* token) {
       introduction,
       FilesLink::Callbacks{
           .on_open = [&](uint64_t window) { channel.Open(window); },
-          .on_message = [&](const FileDown& message) { channel.Take(message); },
+          .on_message =
+              [&](const FileDown& message) {
+                channel.Take(message);
+                return true;
+              },
           .on_broken =
               [&](const grpc::Status& status) {
                 std::printf("broken: %s\n", status.error_message().c_str());

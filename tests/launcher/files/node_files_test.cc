@@ -466,7 +466,8 @@ TEST_F(NodeFilesTest, ListsWhatIsUnsentWhenThereIsNoTime) {
 }
 
 TEST_F(NodeFilesTest, WaitsForRoomAndGoesOn) {
-  Serve(1'000'000);
+  Serve(1'500'000);
+  ASSERT_TRUE(server_->run().quota.Charge(500'000));
   WriteFile(outputs_ + "/a", Bytes(600'000));
   WriteFile(outputs_ + "/b", Bytes(600'000));
   Start();
@@ -479,6 +480,27 @@ TEST_F(NodeFilesTest, WaitsForRoomAndGoesOn) {
   ASSERT_TRUE(IsDone());
   EXPECT_TRUE(result_->IsComplete()) << result_->problem;
   EXPECT_EQ(There("outputs"), collector::Tree(outputs_));
+}
+
+// A file of which the beginning is sent again and again.
+TEST_F(NodeFilesTest, SaysOnceThatTheCollectorIsFullAndOnceThatItIsNot) {
+  Serve(5'000'000);
+  ASSERT_TRUE(server_->run().quota.Charge(2'000'000));
+  WriteFile(outputs_ + "/a", Bytes(4'000'000));
+  Start();
+  files_->Finish();
+  ASSERT_TRUE(proxy_->WaitFor([](const test::ProxyCounts& counts) {
+    return counts.up > 10'000'000;
+  }));
+  EXPECT_LE(files_->progress().done, 3'000'000u) << "nothing of it is new";
+  server_->run().quota.Refund(2'000'000);
+  ASSERT_TRUE(IsDone());
+  EXPECT_TRUE(result_->IsComplete()) << result_->problem;
+  EXPECT_EQ(files_->progress().done, 4'000'000u);
+  EXPECT_EQ(There("outputs"), collector::Tree(outputs_));
+  EXPECT_THAT(Notices(),
+              testing::ElementsAre(HasSubstr("takes no files at the moment"),
+                                   HasSubstr("takes files again")));
 }
 
 TEST_F(NodeFilesTest, StopsAtOnceWhenItIsDestroyed) {

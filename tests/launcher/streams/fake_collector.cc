@@ -32,6 +32,9 @@ class FakeCollector::Call final
     } else if (!introduced_) {
       return Close(
           grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "who is there?"));
+    } else if (collector_.full_) {
+      return Close(
+          grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "disk full"));
     } else {
       const absl::Status status = collector_.Take(up_);
       if (!status.ok()) {
@@ -195,6 +198,11 @@ void FakeCollector::BreakAfter(uint64_t messages, const grpc::Status& status) {
   absl::MutexLock lock(&mutex_);
   break_after_ = messages;
   break_with_ = status;
+}
+
+void FakeCollector::SetFull(bool full) {
+  absl::MutexLock lock(&mutex_);
+  full_ = full;
 }
 
 void FakeCollector::AcknowledgeTooMuch() {

@@ -47,6 +47,8 @@ class FakeCollector final : public Collector::CallbackService {
   void HoldAcks(bool hold);
   // Streams that are opened from now on end with this; OK to end it.
   void Refuse(const grpc::Status& status);
+  // Welcomes, and ends with RESOURCE_EXHAUSTED when the first message comes.
+  void SetFull(bool full);
   // The next stream ends so after `messages` messages.
   void BreakAfter(uint64_t messages, const grpc::Status& status);
   // It acknowledges messages that were never sent.
@@ -74,6 +76,7 @@ class FakeCollector final : public Collector::CallbackService {
   uint64_t window_ ABSL_GUARDED_BY(mutex_) = uint64_t{4} << 20;
   bool lies_ ABSL_GUARDED_BY(mutex_) = false;
   bool hold_ ABSL_GUARDED_BY(mutex_) = false;
+  bool full_ ABSL_GUARDED_BY(mutex_) = false;
   grpc::Status refusal_ ABSL_GUARDED_BY(mutex_);
   uint64_t break_after_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: not
   grpc::Status break_with_ ABSL_GUARDED_BY(mutex_);

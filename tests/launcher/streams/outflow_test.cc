@@ -20,6 +20,7 @@ namespace muster::streams {
 namespace {
 
 using collector::TempDir;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
@@ -187,6 +188,20 @@ TEST_F(OutflowTest, LosesNothingToACollectorThatCrashesAgainAndAgain) {
   ASSERT_TRUE(Finish().done) << result_->problem;
   ExpectAllStored();
   EXPECT_GT(collector().Introductions().size(), 2u);
+}
+
+TEST_F(OutflowTest, SaysOnceThatACollectorIsFullAndOnceThatItTakesOutputAgain) {
+  collector().SetFull(true);
+  Open();
+  Append(kOut0, Noise(1'000));
+  ASSERT_TRUE(collector().WaitUntil(
+      [](FakeCollector& c) { return c.Introductions().size() == 4; }));
+  collector().SetFull(false);
+  ASSERT_TRUE(Finish().done) << result_->problem;
+  ExpectAllStored();
+  EXPECT_THAT(notices_,
+              ElementsAre(HasSubstr("does not take output now (disk full)"),
+                          HasSubstr("takes output again")));
 }
 
 TEST_F(OutflowTest, IsNeverMoreThanTheWindowAhead) {
