@@ -175,15 +175,24 @@ void NodeOutput::Watch() {
   if (!progress_ || !given_up_.empty()) return;
   const auto now = std::chrono::steady_clock::now();
   const uint64_t moved = Moved();
-  if (moved != moved_) {
+  if (moved > moved_) {
     moved_ = moved;
     moved_at_ = now;
   }
   const milliseconds timeout(spec_.collect_timeout_ms());
   if (now - moved_at_ >= timeout) {
-    return GiveUp(
+    const std::string why =
         absl::StrCat("it took nothing for --collect-timeout ",
-                     absl::FormatDuration(absl::FromChrono(timeout))));
+                     absl::FormatDuration(absl::FromChrono(timeout)));
+    // A collector without room for files takes the log that lists them.
+    const streams::OutflowProgress streams = outflow_->progress();
+    if (files_done_ || files_abandoned_ || !streams.is_connected ||
+        streams.waiting_bytes > 0) {
+      return GiveUp(why);
+    }
+    files_abandoned_ = true;
+    files_->Abandon(why);
+    moved_at_ = now;
   }
   if (!hurry_.empty() && now - moved_at_ >= kHurriedPatience) {
     return GiveUp(hurry_);
@@ -232,7 +241,8 @@ void NodeOutput::FilesDone(const files::NodeFilesResult& result) {
 
 std::string NodeOutput::WhatIsMissing(const files::NodeFilesResult& result) {
   // Who gave up looked through all of them, and knows when none is missing.
-  const bool all_known = closed_ && !given_up_.empty();
+  const bool all_known =
+      closed_ && (files_abandoned_ || !given_up_.empty());
   if (result.unsent.count == 0 && (all_known || result.problem.empty())) {
     return "";
   }

@@ -97,6 +97,7 @@ class NodeOutput {
   const NodeOutputCallbacks callbacks_;
   bool closed_ = false;
   bool files_done_ = false;  // maybe before Close, when it is of no use
+  bool files_abandoned_ = false;
   bool streams_closed_ = false;
   bool streams_done_ = false;
   bool told_ = false;     // on_done

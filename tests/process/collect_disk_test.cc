@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/collect.h"
@@ -82,6 +83,11 @@ TEST_F(CollectorDiskFull, DoesNotTouchAFileThatIsThere) {
   EXPECT_EQ(EndOf(job), Code(75)) << job.Text();
   EXPECT_THAT(job.Err(), HasSubstr("outputs/model"));
   EXPECT_EQ(ReadFile(model), "good\n");
+  const std::string log = ReadFile(OnlyRunIn(inside_) + "/logs/node0.agent");
+  EXPECT_THAT(log, HasSubstr("outputs/model did not reach"));
+  const std::vector<std::string> warnings =
+      absl::StrSplit(log, "takes no files at the moment");
+  EXPECT_EQ(warnings.size(), 2u) << "once: " << log;
 }
 
 // ---- failing ----
