@@ -41,7 +41,7 @@ class Journal {
                                                        std::string shown);
 
   // Makes the record durable. After an error nothing can be said of what is
-  // on the disk but that the state before, or a part of the record's streams
+  // on the disk but that the state before, or a part of the record's changes
   // on top of it, is there: Open again to know.
   // Errors:
   //   ResourceExhausted  the disk is full.

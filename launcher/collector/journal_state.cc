@@ -67,19 +67,36 @@ std::vector<JournalRecord> JournalState::Snapshot() const {
   for (const JournalNode& node : nodes_) *all.add_nodes() = node;
   for (uint32_t node = 0; node < nodes_.size(); ++node) {
     for (const auto& [id, stream] : streams_[node]) {
-      JournalStream& change = *all.add_streams();
+      JournalStream change;
       change.set_node(node);
       change.mutable_name()->set_kind(id.first);
       change.mutable_name()->set_rank(id.second);
       change.set_stored(stream.stored);
       change.set_ended(stream.ended);
       change.set_how(stream.how);
-      *change.mutable_gaps() = {stream.gaps.begin(), stream.gaps.end()};
+      AddStream(std::move(change), stream.gaps, 0, &all);
     }
   }
   std::vector<JournalRecord> records = Split(std::move(all));
   records[0].set_snapshot_records(static_cast<uint32_t>(records.size()));
   return records;
+}
+
+void AddStream(JournalStream change, absl::Span<const JournalGap> gaps,
+               uint64_t gap_bytes, JournalRecord* record) {
+  while (gaps.size() > kMaxGapsAtOnce) {
+    const absl::Span<const JournalGap> some = gaps.first(kMaxGapsAtOnce);
+    gaps.remove_prefix(some.size());
+    JournalStream& earlier = *record->add_streams();
+    earlier.set_node(change.node());
+    *earlier.mutable_name() = change.name();
+    for (const JournalGap& gap : some) gap_bytes += gap.length();
+    // What is stored before the last of them ends.
+    earlier.set_stored(some.back().offset() + some.back().length() - gap_bytes);
+    *earlier.mutable_gaps() = {some.begin(), some.end()};
+  }
+  *change.mutable_gaps() = {gaps.begin(), gaps.end()};
+  record->add_streams()->Swap(&change);
 }
 
 std::vector<JournalRecord> Split(JournalRecord record) {

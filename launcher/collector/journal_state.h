@@ -9,15 +9,15 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "proto/journal.pb.h"
 
 namespace muster::collector {
 
 // A record is kept well below what a frame holds.
 constexpr size_t kMaxRecordBytes = size_t{1} << 20;
-// A stream with more gaps than this is refused, so that what is known of one
-// stream fits into a record.
-constexpr size_t kMaxGaps = 16384;
+// A change of a stream says no more of them, so that it fits into a record.
+constexpr size_t kMaxGapsAtOnce = 16384;
 
 // Kind and rank of a stream of one node.
 using StreamId = std::pair<StreamKind, uint32_t>;
@@ -57,6 +57,12 @@ class JournalState {
   std::vector<JournalNode> nodes_;
   std::vector<std::map<StreamId, DurableStream>> streams_;  // by node
 };
+
+// Adds a stream's change to the record: `change` with these gaps, where those
+// before them had `gap_bytes`. Where there are many it is several changes, each
+// of them true without the next.
+void AddStream(JournalStream change, absl::Span<const JournalGap> gaps,
+               uint64_t gap_bytes, JournalRecord* record);
 
 // The same in pieces of at most kMaxRecordBytes each, in the right order; a
 // stream's change is never taken apart.

@@ -92,7 +92,6 @@ absl::Status LogStore::Restore(Log& log, const DurableStream* durable) {
   if (durable != nullptr) {
     log.stored = durable->stored;
     log.gap_bytes = durable->gap_bytes;
-    log.gaps = durable->gaps.size();
     log.ended = durable->ended;
     log.how = durable->how;
   }
@@ -229,10 +228,6 @@ absl::Status LogStore::AddGap(uint32_t node, const LogGap& gap) {
     return absl::InvalidArgumentError(
         absl::StrCat(log.path, ": a gap of ", gap.length(), " bytes"));
   }
-  if (log.gaps >= kMaxGaps) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(log.path, ": more than ", kMaxGaps, " gaps"));
-  }
   JournalGap entry;
   entry.set_offset(gap.offset());
   entry.set_length(gap.length());
@@ -241,7 +236,6 @@ absl::Status LogStore::AddGap(uint32_t node, const LogGap& gap) {
   const absl::Status written = AppendGapLine(log, GapLine(entry));
   if (!written.ok()) return Named(written);
   log.gap_bytes += gap.length();
-  ++log.gaps;
   log.new_gaps.push_back(std::move(entry));
   Change(log, node);
   return absl::OkStatus();
@@ -308,14 +302,16 @@ void LogStore::Change(Log& log, uint32_t node) {
 
 LogChanges LogStore::TakeChanges() {
   for (auto& [node, log] : changed_) {
-    JournalStream& change = *changes_.record.add_streams();
+    JournalStream change;
     change.set_node(node);
     *change.mutable_name() = log->name;
     change.set_stored(log->stored);
     change.set_ended(log->ended);
     change.set_how(log->how);
-    for (JournalGap& gap : log->new_gaps) change.add_gaps()->Swap(&gap);
-    log->new_gaps.clear();
+    uint64_t gap_bytes = log->gap_bytes;
+    for (const JournalGap& gap : log->new_gaps) gap_bytes -= gap.length();
+    AddStream(std::move(change), log->new_gaps, gap_bytes, &changes_.record);
+    log->new_gaps = {};
     log->changed = false;
     log->written = false;
   }

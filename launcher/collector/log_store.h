@@ -102,7 +102,6 @@ class LogStore {
     FileCache::Place file;
     uint64_t stored = 0;
     uint64_t gap_bytes = 0;
-    size_t gaps = 0;
     uint64_t gaps_end = 0;  // bytes of .gaps
     bool ended = false;
     StreamEnd how = STREAM_END_UNSPECIFIED;

@@ -113,6 +113,16 @@ void Forwarder::Finish() {
 void Forwarder::Reach(StreamId id, Stream& stream, uint64_t offset,
                       GapReason reason) {
   if (stream.ended || offset <= stream.sent) return;
+  // What was lost piece by piece is one gap.
+  if (!queue_.empty()) {
+    LogMessage& last = queue_.back().message;
+    if (last.type == LogMessage::Type::kGap && last.stream == id &&
+        last.reason == reason) {
+      last.length += offset - stream.sent;
+      stream.sent = offset;
+      return;
+    }
+  }
   queue_.push_back({.message = {.type = LogMessage::Type::kGap,
                                 .stream = id,
                                 .offset = stream.sent,

@@ -68,8 +68,8 @@ class Disk {
     logs_ = *std::move(logs);
     return absl::OkStatus();
   }
-  void Commit() {
-    const LogChanges changes = logs_->TakeChanges();
+  void Commit() { Commit(logs_->TakeChanges()); }
+  void Commit(const LogChanges& changes) {
     ASSERT_TRUE(journal_->Append(changes.record).ok());
   }
 
@@ -187,17 +187,54 @@ TEST_F(LogStoreTest, NamesTheFilesToSyncEachOnce) {
   EXPECT_TRUE(disk.logs().TakeChanges().empty());
 }
 
-TEST_F(LogStoreTest, AStreamHasABoundedNumberOfGaps) {
+// A byte and a gap of two, again and again.
+TEST_F(LogStoreTest, AStreamMayHaveAnyNumberOfGaps) {
+  constexpr uint64_t kGaps = 3 * kMaxGapsAtOnce;
   Disk disk(base_.path());
   ASSERT_TRUE(disk.logs().AddNode(Entry(0)).ok());
-  for (uint64_t i = 0; i < kMaxGaps; ++i) {
-    ASSERT_TRUE(disk.logs().AddGap(0, Gap(Stdout(0), i, 1).gap()).ok());
-  }
-  EXPECT_TRUE(absl::IsInvalidArgument(
-      disk.logs().AddGap(0, Gap(Stdout(0), kMaxGaps, 1).gap())));
   disk.Commit();
+  uint64_t at = 0;
+  const auto add = [&](uint64_t gaps) {
+    for (; gaps > 0; --gaps, at += 3) {
+      ASSERT_TRUE(Append(disk.logs(), 0, 0, at, "x").ok());
+      ASSERT_TRUE(disk.logs().AddGap(0, Gap(Stdout(0), at + 1, 2).gap()).ok());
+    }
+    ASSERT_TRUE(Append(disk.logs(), 0, 0, at, "!").ok());
+    ++at;
+  };
+  for (int round = 0; round < 2; ++round) {
+    add(kGaps);
+    const LogChanges changes = disk.logs().TakeChanges();
+    EXPECT_GT(changes.record.streams_size(), 2);
+    disk.Commit(changes);
+    const std::string gaps = ReadFile(In("logs/0.stdout.gaps"));
+    disk.Restart();  // from the journal, and then from a snapshot of it
+    EXPECT_EQ(disk.logs().Positions(0).at(0).offset(), at);
+    EXPECT_EQ(disk.logs().Totals(0).gaps, (round + 1) * 2 * kGaps);
+    EXPECT_EQ(ReadFile(In("logs/0.stdout.gaps")), gaps);
+  }
+}
+
+// A crash in the middle of a commit leaves some of them.
+TEST_F(LogStoreTest, PartOfManyGapsIsWhereTheStreamWasOnce) {
+  Disk disk(base_.path());
+  ASSERT_TRUE(disk.logs().AddNode(Entry(0)).ok());
+  ASSERT_TRUE(disk.logs().AddGap(0, Gap(Stdout(0), 0, 5).gap()).ok());
+  disk.Commit();
+  uint64_t at = 5;
+  for (uint64_t i = 0; i < 2 * kMaxGapsAtOnce; ++i, at += 3) {
+    ASSERT_TRUE(Append(disk.logs(), 0, 0, at, "x").ok());
+    ASSERT_TRUE(disk.logs().AddGap(0, Gap(Stdout(0), at + 1, 2).gap()).ok());
+  }
+  ASSERT_TRUE(disk.logs().End(0, EndOf(Stdout(0), at).end()).ok());
+  LogChanges changes = disk.logs().TakeChanges();
+  changes.record.mutable_streams()->RemoveLast();
+  disk.Commit(changes);
   disk.Restart();
-  EXPECT_EQ(disk.logs().Positions(0).at(0).offset(), kMaxGaps);
+  const StreamPosition position = disk.logs().Positions(0).at(0);
+  EXPECT_EQ(position.offset(), 5 + 3 * kMaxGapsAtOnce);
+  EXPECT_FALSE(position.ended());
+  EXPECT_EQ(ReadFile(In("logs/0.stdout")).size(), kMaxGapsAtOnce);
 }
 
 TEST_F(LogStoreTest, AFullDiskLeavesNoTraceAndNothingIsDoubledLater) {

@@ -155,6 +155,24 @@ TEST_F(ForwarderTest, KnowsWhyWhereTheLogSaysIt) {
                           "out 2 gap of 3: GAP_SPOOL_ERROR", "out 5 'five'"));
 }
 
+TEST_F(ForwarderTest, JoinsGapsOfOneReason) {
+  const auto lost = [](uint64_t offset, GapReason reason) {
+    return Record{.type = Record::Type::kLost,
+                  .stream = kOut,
+                  .offset = offset,
+                  .length = 2,
+                  .reason = reason};
+  };
+  forwarder_.Connect(Welcome(1000));
+  Take({lost(0, GAP_SPOOL_FULL), lost(2, GAP_SPOOL_FULL), State(kErr, 0),
+        lost(4, GAP_SPOOL_FULL), lost(6, GAP_SPOOL_ERROR), Data(kOut, 8, "x"),
+        lost(9, GAP_SPOOL_ERROR)});
+  EXPECT_THAT(Sent(),
+              ElementsAre("out 0 gap of 6: GAP_SPOOL_FULL",
+                          "out 6 gap of 2: GAP_SPOOL_ERROR", "out 8 'x'",
+                          "out 9 gap of 2: GAP_SPOOL_ERROR"));
+}
+
 TEST_F(ForwarderTest, EndsAStreamOnceHoweverOftenItIsTold) {
   forwarder_.Connect(Welcome(1000));
   Take({Data(kOut, 0, "x"), End(kOut, 1), State(kOut, 1, STREAM_END_CLOSED),
