@@ -127,35 +127,6 @@ grpc::ServerBidiReactor<FileUp, FileDown>* CollectorService::Files(
   return files_.Files(context);
 }
 
-absl::StatusOr<std::shared_ptr<FileStore>> CollectorService::AdmitFiles(
-    const Introduction& introduction) {
-  if (introduction.orphaned()) {
-    return absl::InvalidArgumentError("what dead agents left holds no files");
-  }
-  if (absl::Status failure = disk_failure(); !failure.ok()) return failure;
-  absl::StatusOr<std::shared_ptr<Run>> run = store_->Admit(introduction);
-  if (!run.ok()) return run.status();
-  if (absl::Status problem = (*run)->problem(); !problem.ok()) return problem;
-  std::weak_ptr<FileStore>& known = file_stores_[introduction.run_id()];
-  if (std::shared_ptr<FileStore> open = known.lock()) return open;
-  auto store = FileStore::Open({.root = (*run)->root(),
-                                .shown = (*run)->path(),
-                                .quota = &(*run)->quota()},
-                               (*run)->private_directory(), followed_);
-  if (!store.ok()) return store.status();
-  // The run stays open as long as its files.
-  struct Holder {
-    std::shared_ptr<Run> run;
-    std::unique_ptr<FileStore> store;
-  };
-  auto holder = std::make_shared<Holder>(Holder{*run, *std::move(store)});
-  std::erase_if(file_stores_,
-                [](const auto& entry) { return entry.second.expired(); });
-  std::shared_ptr<FileStore> shared(holder, holder->store.get());
-  file_stores_[introduction.run_id()] = shared;
-  return shared;
-}
-
 grpc::ServerUnaryReactor* CollectorService::Record(
     grpc::CallbackServerContext* context, const RecordUpdate* request,
     RecordReply* /*reply*/) {
@@ -189,12 +160,10 @@ absl::Status CollectorService::WriteRecord(const RecordUpdate& update) {
   const absl::Status written =
       run->WriteDocument(update.document(), update.content(), update.offset());
   if (IsDiskFailure(written)) run->Break(written);
-  if (written.ok() && update.document() == RECORD_REPORT) CheckOver(run);
+  if (written.ok() && update.document() == RECORD_REPORT) {
+    loop_.Post([this, run] { LookIfOver(run); });
+  }
   return written;
-}
-
-void CollectorService::CheckOver(std::shared_ptr<Run> run) {
-  loop_.Post([this, run = std::move(run)] { LookIfOver(run); });
 }
 
 // ---- the collector's thread ----
@@ -341,7 +310,10 @@ void CollectorService::Announce(const Run& run, bool is_new) {
 void CollectorService::LookIfOver(const std::shared_ptr<Run>& run) {
   // Nobody will report on what only dead agents left.
   const bool is_complete = run->has_report() || !run->has_key();
-  if (!is_complete || desks_.count(run.get()) != 0) return;
+  if (!is_complete || desks_.count(run.get()) != 0 ||
+      sending_files_.count(run.get()) != 0) {
+    return;
+  }
   if (announced_.erase(run->run_id()) != 0 && options_.on_run_over) {
     options_.on_run_over(run->run_id(), run->logs().Totals());
   }

@@ -42,8 +42,8 @@ struct CollectorOptions {
   // A run was made, or is taken up again by this process.
   std::function<void(const std::string& run_id, bool is_new)> on_run_begins;
   // Its report is here, or there is nobody to make one, and no node has a
-  // stream of logs open. It may begin again: a node can come late with what
-  // another agent left.
+  // stream open. It may begin again: a node can come late with what another
+  // agent left.
   std::function<void(const std::string& run_id, const LogTotals& logs)>
       on_run_over;
   // A node's stream ended before it was finished, or a call was refused.
@@ -81,10 +81,9 @@ class CollectorService final : public Collector::CallbackService,
 
   // Any thread.
   RunStore& store() { return *store_; }
-  // Bytes of logs taken since the start.
+  // Bytes of logs, and of files, taken since the start.
   uint64_t log_bytes() const { return log_bytes_; }
-  // Looks whether this run is over: for those who end a stream of Files.
-  void CheckOver(std::shared_ptr<Run> run);
+  uint64_t file_bytes() const { return files_.bytes(); }
 
   grpc::ServerBidiReactor<LogUp, LogDown>* Logs(
       grpc::CallbackServerContext* context) override;
@@ -96,6 +95,7 @@ class CollectorService final : public Collector::CallbackService,
 
  private:
   using NodeKey = std::pair<uint32_t, uint32_t>;  // attempt and node rank
+  class OpenFiles;
 
   // A run with streams, or with a commit under way.
   struct Desk {
@@ -154,6 +154,7 @@ class CollectorService final : public Collector::CallbackService,
   ConsolePrinter console_;
   std::map<LogsStream*, Session> sessions_;
   std::map<Run*, Desk> desks_;
+  std::map<const Run*, int> sending_files_;  // how many OpenFiles
   std::set<std::string> announced_;
   bool leaving_ = false;
 

@@ -24,6 +24,14 @@ class Refusal final : public grpc::ServerBidiReactor<FileUp, FileDown> {
   void OnDone() override { delete this; }
 };
 
+uint64_t BytesIn(const FileUp& message) {
+  uint64_t bytes = message.data().data().size();
+  for (const SmallFile& file : message.pack().files()) {
+    bytes += file.data().size();
+  }
+  return bytes;
+}
+
 }  // namespace
 
 // One node's stream. Everything but the reactions runs on the files thread.
@@ -105,6 +113,7 @@ class FilesService::Stream final
         intake_ && intake_->busy() ? intake_->Continue() : Take(slots_[first_]);
     if (!taken.ok()) return Fail(taken);
     if (!intake_->busy()) {
+      service_->bytes_ += BytesIn(slots_[first_]);
       slots_[first_].Clear();
       first_ = (first_ + 1) % slots_.size();
       --filled_;

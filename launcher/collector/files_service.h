@@ -7,6 +7,7 @@
 
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -54,6 +55,9 @@ class FilesService {
   // a thread of gRPC or of this service.
   void Shutdown();
 
+  // Bytes of files taken since the start. Any thread.
+  uint64_t bytes() const { return bytes_; }
+
   grpc::ServerBidiReactor<FileUp, FileDown>* Files(
       grpc::CallbackServerContext* context);
 
@@ -70,6 +74,7 @@ class FilesService {
   void DiskFailed(const absl::Status& why);
 
   asio::io_context loop_;
+  std::atomic<uint64_t> bytes_{0};
 
   // The files thread only.
   FilesServiceOptions options_;

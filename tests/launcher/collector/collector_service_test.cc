@@ -12,6 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/launcher/collector/files.h"
+#include "tests/launcher/collector/files_client.h"
 #include "tests/launcher/collector/logs_client.h"
 #include "tests/launcher/collector/test_collector.h"
 
@@ -476,6 +477,38 @@ TEST_F(CollectorServiceTest, ARunIsWithOneCollector) {
   EXPECT_THAT(status.error_message(),
               HasSubstr(absl::StrCat("process ", getpid(), " on ")));
   EXPECT_TRUE(Record(second.Channel(), "another").ok());
+}
+
+TEST_F(CollectorServiceTest, ARunIsOverWhenItsFilesAreToo) {
+  StartWithARun();
+  FilesClient files(channel_);
+  ASSERT_TRUE(files.AwaitWelcome()) << files.End().error_message();
+  {
+    LogsClient node(channel_, {});
+    ASSERT_TRUE(node.AwaitWelcome());
+    ASSERT_TRUE(node.Send(FinishAll()));
+    ASSERT_TRUE(node.AwaitDone());
+  }
+  ASSERT_TRUE(Record(channel_, "run", RECORD_REPORT, "{}").ok());
+  ASSERT_TRUE(Record(channel_, "another").ok());
+  EXPECT_THAT(collector_->events().Wait(2),
+              ElementsAre("new run", "new another"));
+  EXPECT_TRUE(files.Finish().ok());
+  EXPECT_THAT(collector_->events().Wait(3),
+              ElementsAre("new run", "new another", "over run"));
+}
+
+// As after a restart of the collector.
+TEST_F(CollectorServiceTest, ARunOfWhichOnlyFilesComeIsOverToo) {
+  StartWithARun();
+  StartCollector();
+  {
+    FilesClient files(channel_);
+    ASSERT_TRUE(files.AwaitWelcome()) << files.End().error_message();
+    ASSERT_TRUE(Record(channel_, "run", RECORD_REPORT, "{}").ok());
+  }
+  EXPECT_THAT(collector_->events().Wait(2),
+              ElementsAre("again run", "over run"));
 }
 
 TEST_F(CollectorServiceTest, ADamagedJournalIsNamedAndOtherRunsGoOn) {
