@@ -62,12 +62,14 @@ class Display {
     fprintf(stderr, "muster: %s\n", line.c_str());
   }
 
-  // Every kProgressInterval: `bytes` since the start.
-  void Progress(uint64_t bytes) {
+  // Every kProgressInterval: bytes since the start.
+  void Progress(uint64_t logs, uint64_t files) {
+    const uint64_t bytes = logs + files;
     const uint64_t more = bytes - std::exchange(bytes_, bytes);
     if (more == 0) return line_.Clear();
     const uint64_t rate = more * 1000 / kProgressInterval.count();
-    line_.Show(absl::StrCat(ShortSize(bytes), ", ", ShortSize(rate), "/s"));
+    line_.Show(absl::StrCat(ShortSize(logs), " of logs, ", ShortSize(files),
+                            " of files, ", ShortSize(rate), "/s"));
   }
 
  private:
@@ -221,7 +223,7 @@ class CollectProcess {
     timer_.expires_after(kProgressInterval);
     timer_.async_wait([this](const std::error_code& error) {
       if (error) return;
-      display_.Progress(service_->log_bytes());
+      display_.Progress(service_->log_bytes(), service_->file_bytes());
       ReturnMemory();
       Tick();
     });
@@ -230,7 +232,7 @@ class CollectProcess {
   // What a thousand nodes had under way is of no use while they are silent; by
   // itself the allocator would keep it.
   void ReturnMemory() {
-    const uint64_t bytes = service_->log_bytes();
+    const uint64_t bytes = service_->log_bytes() + service_->file_bytes();
     if (std::exchange(bytes_, bytes) != bytes) {
       was_busy_ = true;
     } else if (std::exchange(was_busy_, false)) {

@@ -14,7 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "launcher/framing/digest.h"
+#include "tests/launcher/collector/files_client.h"
 #include "tests/launcher/collector/logs_client.h"
 #include "tests/support/files.h"
 #include "tests/support/muster.h"
@@ -26,6 +26,7 @@ namespace {
 using collector::CallDeadline;
 using collector::Data;
 using collector::EndOf;
+using collector::FilesClient;
 using collector::FinishAll;
 using collector::Gap;
 using collector::LogsClient;
@@ -93,6 +94,21 @@ TEST_F(CollectCommand, SaysWhatBeginsAndWhatIsOver) {
   collector_->Signal(SIGTERM);
   EXPECT_EQ(collector_->Wait(), Code(0)) << Text();
   EXPECT_EQ(collector_->Err(), "");
+}
+
+TEST_F(CollectCommand, ShowsOnATerminalHowMuchComesIn) {
+  Start("", {"/bin/sh", "-c", "exec script -qefc \"$*\" /dev/null", "sh"});
+  ASSERT_TRUE(Record(channel_, "run").ok());
+  LogsClient logs(channel_, NodeOfTest());
+  ASSERT_TRUE(logs.AwaitWelcome());
+  ASSERT_TRUE(logs.Send(Data(Stdout(0), 0, std::string(2048, 'x'))));
+  ASSERT_TRUE(logs.AwaitDurable(1));
+  EXPECT_TRUE(collector_->WaitForOutput("2.0 KiB of logs, ")) << Text();
+  FilesClient files(channel_);
+  ASSERT_TRUE(files.Store("outputs/a", std::string(300 << 10, 'x')));
+  EXPECT_TRUE(
+      collector_->WaitForOutput("2.0 KiB of logs, 300 KiB of files, 600 KiB/s"))
+      << Text();
 }
 
 TEST_F(CollectCommand, EndsOpenStreamsWhenItIsToldToLeaveAndGoesOnLater) {
@@ -354,30 +370,10 @@ TEST_F(FailingSync, OfAFileEndsIt) {
   collector_->Signal(SIGTERM);
   ASSERT_EQ(collector_->Wait(), Code(0));
   StartFailing("fdatasync", 2);
-  grpc::ClientContext context;
-  context.set_deadline(CallDeadline());
-  const auto stub = Collector::NewStub(channel_);
-  const auto stream = stub->Files(&context);
-  FileUp message;
-  *message.mutable_introduction() = collector::IntroductionOf(NodeOfTest());
-  stream->Write(message);
-  FileDown answer;
-  int stored = 0;
-  for (uint64_t transfer = 1; transfer < 4; ++transfer) {
-    SmallFile& file = *message.mutable_pack()->add_files();
-    file.set_transfer(transfer);
-    file.set_path(absl::StrCat("outputs/", transfer));
-    file.set_data("x");
-    file.set_checksum(framing::Checksum("x"));
-    stream->Write(message);
-    while (!answer.has_outcomes() && stream->Read(&answer)) {
-    }
-    stored += answer.outcomes().stored_size();
-    answer.Clear();
-    message.Clear();
-  }
-  EXPECT_EQ(stored, 1);
-  ExpectTheEnd(stream->Finish());
+  FilesClient node(channel_);
+  EXPECT_TRUE(node.Store("outputs/1", "x"));
+  EXPECT_FALSE(node.Store("outputs/2", "x"));
+  ExpectTheEnd(node.End());
   EXPECT_FALSE(Exists(In("nodes/node0/outputs/2")));
 }
 
