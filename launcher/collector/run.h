@@ -65,7 +65,8 @@ class Run {
   // Takes the lock, replays the journal and cuts the logs to what is durable.
   // Errors:
   //   Unavailable  another collector has it open; the text says which.
-  //   DataLoss     the journal or a log was damaged; the text names it.
+  //   DataLoss     the journal or a log was damaged, or the disk failed
+  //                (DiskFailure); the text names it.
   //   others       as FileError.
   static absl::StatusOr<std::shared_ptr<Run>> Open(const std::string& path,
                                                    const Options& options);
