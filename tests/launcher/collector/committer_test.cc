@@ -71,7 +71,7 @@ class CommitterTest : public testing::Test {
 
   TempDir base_;
   std::unique_ptr<RunStore> store_;
-  std::shared_ptr<Run> run_;
+  std::shared_ptr<collector::Run> run_;
   uint32_t node_ = 0;
   uint64_t mark_ = 0;
   Waiter waiter_;

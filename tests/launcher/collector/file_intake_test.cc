@@ -780,7 +780,7 @@ TEST_F(FileIntakeTest, ShowsOnlyWholeVersionsWhateverTheOrder) {
         case 0: {
           const std::string path = "outputs/" + std::to_string(pick(3));
           ++transfer;
-          const std::string bytes = Bytes(pick(3) * 2'000'000 + pick(100),
+          const std::string bytes = Bytes(pick(3) * 400'000 + pick(100),
                                           static_cast<unsigned>(transfer));
           Send(OpenFile(transfer, path, bytes.size(), transfer));
           sending[transfer] = {path, bytes};
@@ -795,7 +795,7 @@ TEST_F(FileIntakeTest, ShowsOnlyWholeVersionsWhateverTheOrder) {
                                static_cast<long>(pick(sending.size())));
           Sending& file = one->second;
           if (file.at < file.bytes.size()) {
-            const std::string piece = file.bytes.substr(file.at, 900'000);
+            const std::string piece = file.bytes.substr(file.at, 150'000);
             Send(Data(one->first, file.at, piece));
             file.at += piece.size();
           } else {
