@@ -3,10 +3,9 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/client_callback.h>
 
-#include <algorithm>
 #include <asio/post.hpp>
-#include <chrono>
 #include <mutex>
+#include <random>
 #include <utility>
 
 #include "absl/synchronization/notification.h"
@@ -14,29 +13,6 @@
 #include "proto/collector.grpc.pb.h"
 
 namespace muster::files {
-namespace {
-
-constexpr std::chrono::milliseconds kFirstBackoff{200};
-constexpr std::chrono::milliseconds kLastBackoff{5000};
-
-}  // namespace
-
-bool IsWorthRetrying(const grpc::Status& status) {
-  switch (status.error_code()) {
-    case grpc::StatusCode::OK:  // before FileDone: a collector that was ended
-    case grpc::StatusCode::UNAVAILABLE:
-    case grpc::StatusCode::RESOURCE_EXHAUSTED:
-    case grpc::StatusCode::DEADLINE_EXCEEDED:
-    case grpc::StatusCode::CANCELLED:
-    case grpc::StatusCode::ALREADY_EXISTS:
-    case grpc::StatusCode::NOT_FOUND:  // of a run that is about to be made
-    case grpc::StatusCode::DATA_LOSS:  // until it has another disk
-    case grpc::StatusCode::UNKNOWN:    // of the transport
-      return true;
-    default:
-      return false;
-  }
-}
 
 // One call. gRPC's reactions only post to the loop, where the rest happens.
 class FilesLink::Stream final
@@ -143,7 +119,7 @@ FilesLink::FilesLink(asio::io_context& loop,
       introduction_(std::move(introduction)),
       callbacks_(std::move(callbacks)),
       timer_(loop),
-      random_(std::random_device()()) {}
+      backoff_(std::random_device()()) {}
 
 FilesLink::~FilesLink() {
   if (stream_) stream_->Detach();
@@ -169,28 +145,28 @@ void FilesLink::Received(const FileDown& message) {
     if (stream_) stream_->Pump();
     return;
   }
-  if (callbacks_.on_message(message)) failures_ = 0;
+  if (callbacks_.on_message(message)) backoff_.Reset();
 }
 
 void FilesLink::Ended(const grpc::Status& status) {
-  open_ = false;
+  const bool was_open = std::exchange(open_, false);
   std::exchange(stream_, nullptr)->Detach();
   if (ending_) return;
-  if (!IsWorthRetrying(status)) return callbacks_.on_failed(status);
-  const auto limit = std::min(kLastBackoff, kFirstBackoff * (1 << failures_));
-  failures_ = std::min(failures_ + 1, 8);
-  const auto pause = std::uniform_int_distribution<int64_t>(
-      limit.count() / 2, limit.count())(random_);
-  timer_.expires_after(std::chrono::milliseconds(pause));
+  // Without FileDone it is a collector that was ended.
+  const grpc::Status why =
+      status.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE,
+                                 "the collector ended the stream before all "
+                                 "was there")
+                  : status;
+  if (!streams::IsWorthRetrying(why.error_code())) {
+    return callbacks_.on_failed(why);
+  }
+  timer_.expires_after(backoff_.Next(why.error_code()));
   timer_.async_wait(
       [this, alive = std::weak_ptr<const bool>(alive_)](std::error_code error) {
         if (!error && !alive.expired()) Connect();
       });
-  callbacks_.on_broken(
-      status.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE,
-                                 "the collector ended the stream before all "
-                                 "was there")
-                  : status);
+  if (was_open || !backoff_.is_for_a_run()) callbacks_.on_broken(why);
 }
 
 }  // namespace muster::files

@@ -10,15 +10,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <random>
 #include <string>
 
+#include "launcher/streams/retry.h"
 #include "proto/collector.pb.h"
 
 namespace muster::files {
-
-// Whether a stream that ended so is worth another try.
-bool IsWorthRetrying(const grpc::Status& status);
 
 // Job: speak with the collector. What is sent is asked for when there is room
 // for it, a message at a time; after a break nothing of what was sent is
@@ -42,7 +39,8 @@ class FilesLink {
     std::function<void(uint64_t window)> on_open;
     // Whether the collector has taken something that it had not before.
     std::function<bool(const FileDown&)> on_message;
-    // What was sent and not answered is lost. It is tried again.
+    // What was sent and not answered is lost. It is tried again. Not said of a
+    // run that is about to be made.
     std::function<void(const grpc::Status&)> on_broken;
     // Nothing more comes.
     std::function<void(const grpc::Status&)> on_failed;
@@ -75,9 +73,8 @@ class FilesLink {
   const Introduction introduction_;
   const Callbacks callbacks_;
   asio::steady_timer timer_;
-  std::minstd_rand random_;
+  streams::Backoff backoff_;
   std::shared_ptr<Stream> stream_;
-  int failures_ = 0;  // since something was taken
   bool open_ = false;
   bool ending_ = false;
   const std::shared_ptr<const bool> alive_ = std::make_shared<bool>(true);

@@ -24,22 +24,6 @@ int64_t NowUnixMs() {
 
 }  // namespace
 
-bool IsWorthRetrying(grpc::StatusCode code) {
-  switch (code) {
-    case grpc::StatusCode::UNAVAILABLE:
-    case grpc::StatusCode::RESOURCE_EXHAUSTED:
-    case grpc::StatusCode::DEADLINE_EXCEEDED:
-    case grpc::StatusCode::CANCELLED:
-    case grpc::StatusCode::ALREADY_EXISTS:
-    case grpc::StatusCode::NOT_FOUND:  // of a run that is about to be made
-    case grpc::StatusCode::DATA_LOSS:  // until it has another disk
-    case grpc::StatusCode::UNKNOWN:    // from the transport only
-      return true;
-    default:
-      return false;
-  }
-}
-
 LogLink::LogLink(asio::io_context& loop, std::shared_ptr<grpc::Channel> channel,
                  const Introduction& introduction, const Segments& segments,
                  BufferPool pool, Callbacks callbacks)
@@ -176,12 +160,14 @@ void LogLink::Break(const grpc::Status& status) {
   welcomed_ = false;
   forwarder_.Disconnect();
   stream_.reset();
-  retry_.expires_after(backoff_.Next());
+  retry_.expires_after(backoff_.Next(status.error_code()));
   retry_.async_wait(
       [this, alive = std::weak_ptr<int>(alive_)](const std::error_code& error) {
         if (!error && !alive.expired()) Open();
       });
-  if (callbacks_.on_broken) callbacks_.on_broken(status);
+  if (callbacks_.on_broken && !backoff_.is_for_a_run()) {
+    callbacks_.on_broken(status);
+  }
 }
 
 void LogLink::Fail(const grpc::Status& status) {

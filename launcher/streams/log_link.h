@@ -12,17 +12,13 @@
 #include <memory>
 #include <vector>
 
-#include "launcher/streams/backoff.h"
 #include "launcher/streams/forwarder.h"
 #include "launcher/streams/log_stream.h"
+#include "launcher/streams/retry.h"
 #include "launcher/streams/spool_reader.h"
 #include "proto/collector.pb.h"
 
 namespace muster::streams {
-
-// Whether a stream that ended so may do better next time; see the errors of
-// Collector.Logs.
-bool IsWorthRetrying(grpc::StatusCode code);
 
 // Job: send what a log holds and is given, connect anew when the stream breaks,
 // and say what may be removed.
@@ -54,7 +50,8 @@ class LogLink {
     std::function<void(const LogDone&)> on_done;
     // Trying again is of no use.
     std::function<void(const grpc::Status&)> on_failed;
-    // Another attempt follows after a pause.
+    // Another attempt follows after a pause. Not said of a run that is about to
+    // be made.
     std::function<void(const grpc::Status&)> on_broken;
     std::function<void()> on_connected;
     // The collector has taken more since the last of these: on_broken is over.

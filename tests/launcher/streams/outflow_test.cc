@@ -358,35 +358,5 @@ TEST_F(OutflowTest, GivesUpOnACollectorThatBreaksTheProtocol) {
                         "acknowledged 2 messages of 1 after 0"));
 }
 
-TEST(IsWorthRetrying, AsTheProtocolHasIt) {
-  using grpc::StatusCode;
-  for (const StatusCode code :
-       {StatusCode::UNAVAILABLE, StatusCode::RESOURCE_EXHAUSTED,
-        StatusCode::ALREADY_EXISTS, StatusCode::CANCELLED,
-        StatusCode::DEADLINE_EXCEEDED, StatusCode::UNKNOWN,
-        StatusCode::NOT_FOUND, StatusCode::DATA_LOSS}) {
-    EXPECT_TRUE(IsWorthRetrying(code)) << code;
-  }
-  for (const StatusCode code :
-       {StatusCode::INVALID_ARGUMENT, StatusCode::PERMISSION_DENIED,
-        StatusCode::ABORTED, StatusCode::INTERNAL, StatusCode::UNIMPLEMENTED,
-        StatusCode::UNAUTHENTICATED}) {
-    EXPECT_FALSE(IsWorthRetrying(code)) << code;
-  }
-}
-
-TEST(Backoff, GrowsToItsLastAndBeginsAnew) {
-  Backoff backoff(1);
-  int64_t full = 200;
-  for (int i = 0; i < 10; ++i) {
-    const int64_t pause = backoff.Next().count();
-    EXPECT_GE(pause, full / 2);
-    EXPECT_LE(pause, full);
-    full = std::min<int64_t>(2 * full, 5000);
-  }
-  backoff.Reset();
-  EXPECT_LE(backoff.Next().count(), 200);
-}
-
 }  // namespace
 }  // namespace muster::streams
