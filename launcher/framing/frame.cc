@@ -5,29 +5,14 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
 
 #include "absl/status/status.h"
+#include "launcher/framing/numbers.h"
 
 namespace muster::framing {
 namespace {
 
-static_assert(std::endian::native == std::endian::little);
-
 constexpr absl::string_view kMagic = "mstr";
-
-template <typename Number>
-void Store(Number number, char* to) {
-  memcpy(to, &number, sizeof number);
-}
-
-template <typename Number>
-Number Load(const char* from) {
-  Number number;
-  memcpy(&number, from, sizeof number);
-  return number;
-}
 
 uint64_t Seed(uint64_t identity, uint64_t position) {
   const std::array<uint64_t, 2> both = {identity, position};

@@ -2,35 +2,23 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstring>
 #include <limits>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "launcher/framing/numbers.h"
 
 namespace muster::streams {
 namespace {
 
-static_assert(std::endian::native == std::endian::little);
-
+using framing::Load;
+using framing::Store;
 using Type = Record::Type;
 
 constexpr size_t kRankAt = 4;
 constexpr size_t kOffsetAt = 8;
 constexpr size_t kLengthAt = 16;
-
-template <typename Number>
-void Store(Number number, char* to) {
-  memcpy(to, &number, sizeof number);
-}
-
-template <typename Number>
-Number Load(const char* from) {
-  Number number;
-  memcpy(&number, from, sizeof number);
-  return number;
-}
 
 void EncodeHeader(const Record& record, char* to) {
   const int code = record.type == Type::kLost ? static_cast<int>(record.reason)

@@ -14,7 +14,6 @@
 #include "tests/launcher/collector/crashes/crash_program.h"
 
 #include <fcntl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,15 +29,11 @@
 #include "launcher/collector/journal.h"
 #include "launcher/collector/run.h"
 #include "launcher/collector/run_store.h"
+#include "tests/launcher/collector/crashes/two_lives.h"
 #include "tests/support/records/log_pattern.h"
 
 namespace muster::collector {
 namespace {
-
-void Say(const std::string& line) {
-  std::printf("%s\n", line.c_str());
-  std::fflush(stdout);
-}
 
 void Must(const absl::Status& status) {
   if (status.ok()) return;
@@ -226,25 +221,13 @@ int Main(const std::string& what, const std::string& dir) {
     Must(Journal::Create(directory, dir));
     close(directory);
   }
-  Say("born");
-  for (const int life : {1, 2}) {
-    const pid_t child = fork();
-    if (child == 0) {
-      if (what == "journal") {
-        LiveAsJournal(dir);
-      } else {
-        LiveAsCollector(dir, life);
-      }
-      std::exit(0);
+  return LiveTwice([&](int life) {
+    if (what == "journal") {
+      LiveAsJournal(dir);
+    } else {
+      LiveAsCollector(dir, life);
     }
-    int status = 0;
-    if (waitpid(child, &status, 0) != child) return 1;
-    const bool is_good = WIFEXITED(status)
-                             ? WEXITSTATUS(status) == 0
-                             : life == 1 && WTERMSIG(status) == SIGKILL;
-    if (!is_good) return 1;
-  }
-  return 0;
+  });
 }
 
 }  // namespace

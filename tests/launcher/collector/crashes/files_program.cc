@@ -9,22 +9,13 @@
 //   moved FROM TO
 #include "tests/launcher/collector/crashes/files_program.h"
 
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <csignal>
-#include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <string>
 
+#include "tests/launcher/collector/crashes/two_lives.h"
+
 namespace muster::collector {
 namespace {
-
-void Say(const std::string& line) {
-  std::printf("%s\n", line.c_str());
-  std::fflush(stdout);
-}
 
 // How far the file is followed; the sender's memory, which outlives a
 // collector.
@@ -79,21 +70,7 @@ void Live(const std::string& directory, int life) {
 }
 
 int Main(const std::string& directory) {
-  Say("born");
-  for (const int life : {1, 2}) {
-    const pid_t child = fork();
-    if (child == 0) {
-      Live(directory, life);
-      std::exit(0);
-    }
-    int status = 0;
-    if (waitpid(child, &status, 0) != child) return 1;
-    const bool is_good = WIFEXITED(status)
-                             ? WEXITSTATUS(status) == 0
-                             : life == 1 && WTERMSIG(status) == SIGKILL;
-    if (!is_good) return 1;
-  }
-  return 0;
+  return LiveTwice([&](int life) { Live(directory, life); });
 }
 
 }  // namespace
