@@ -90,9 +90,10 @@ void Uploader::Finish(std::map<std::string, FollowedContent> followed) {
 }
 
 void Uploader::Abandon(std::map<std::string, FollowedContent> followed) {
-  abandoned_ = true;
   channel_.GiveUp();
   channel_.Post([this, followed = std::move(followed)]() mutable {
+    // Together with the pass that lists what is unsent.
+    abandoned_ = true;
     if (finished_) return;
     if (!finishing_) followed_ = std::move(followed);
     StartLastPass();

@@ -135,7 +135,6 @@ class Uploader {
   UploadChannel& channel_;
   const std::vector<Tree> trees_;
   const Callbacks callbacks_;
-  std::atomic<bool> abandoned_ = false;
   std::atomic<uint64_t> waiting_bytes_ = 0;
 
   // The uploader's thread only.
@@ -151,6 +150,7 @@ class Uploader {
   std::map<std::string, FollowedContent> followed_;
   UploadResult result_;
   bool finishing_ = false;
+  bool abandoned_ = false;
   bool finished_ = false;
 
   std::thread thread_;
