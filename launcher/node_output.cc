@@ -152,6 +152,7 @@ void NodeOutput::Close() {
   }
   if (leftovers_) leftovers_->Hurry();
   moved_at_ = std::chrono::steady_clock::now();
+  logs_moved_at_ = moved_at_;
   progress_.emplace(
       line_.is_on(), moved_at_, Moved(),
       CollectProgress::Callbacks{
@@ -179,15 +180,15 @@ void NodeOutput::Watch() {
     moved_ = moved;
     moved_at_ = now;
   }
+  const streams::OutflowProgress streams = outflow_->progress();
+  if (streams.is_connected && streams.waiting_bytes == 0) logs_moved_at_ = now;
   const milliseconds timeout(spec_.collect_timeout_ms());
   if (now - moved_at_ >= timeout) {
     const std::string why =
         absl::StrCat("it took nothing for --collect-timeout ",
                      absl::FormatDuration(absl::FromChrono(timeout)));
     // A collector without room for files takes the log that lists them.
-    const streams::OutflowProgress streams = outflow_->progress();
-    if (files_done_ || files_abandoned_ || !streams.is_connected ||
-        streams.waiting_bytes > 0) {
+    if (files_done_ || files_abandoned_ || now - logs_moved_at_ >= timeout) {
       return GiveUp(why);
     }
     files_abandoned_ = true;
@@ -199,7 +200,7 @@ void NodeOutput::Watch() {
   }
   progress_->Update(now, {.sent = moved,
                           .waiting = waiting_bytes(),
-                          .is_connected = outflow_->progress().is_connected});
+                          .is_connected = streams.is_connected});
   watch_.expires_after(kLook);
   watch_.async_wait([this](asio::error_code error) {
     if (!error) Watch();
@@ -241,8 +242,7 @@ void NodeOutput::FilesDone(const files::NodeFilesResult& result) {
 
 std::string NodeOutput::WhatIsMissing(const files::NodeFilesResult& result) {
   // Who gave up looked through all of them, and knows when none is missing.
-  const bool all_known =
-      closed_ && (files_abandoned_ || !given_up_.empty());
+  const bool all_known = closed_ && (files_abandoned_ || !given_up_.empty());
   if (result.unsent.count == 0 && (all_known || result.problem.empty())) {
     return "";
   }

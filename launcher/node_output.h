@@ -116,6 +116,7 @@ class NodeOutput {
   asio::steady_timer watch_;  // for progress, once closed
   uint64_t moved_ = 0;        // bytes, when last looked at
   std::chrono::steady_clock::time_point moved_at_;
+  std::chrono::steady_clock::time_point logs_moved_at_;  // or none waited
   std::optional<CollectProgress> progress_;
   terminal::StatusLine line_;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

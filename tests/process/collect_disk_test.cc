@@ -84,9 +84,9 @@ TEST_F(CollectorDiskFull, DoesNotTouchAFileThatIsThere) {
   EXPECT_THAT(job.Err(), HasSubstr("outputs/model"));
   EXPECT_EQ(ReadFile(model), "good\n");
   const std::string log = ReadFile(OnlyRunIn(inside_) + "/logs/node0.agent");
-  EXPECT_THAT(log, HasSubstr("outputs/model did not reach"));
+  EXPECT_THAT(log, HasSubstr("outputs/model did not reach")) << job.Text();
   const std::vector<std::string> warnings =
-      absl::StrSplit(log, "takes no files at the moment");
+      absl::StrSplit(log, "takes no files at the moment: run directory ");
   EXPECT_EQ(warnings.size(), 2u) << "once: " << log;
 }
 
