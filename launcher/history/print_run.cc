@@ -119,10 +119,10 @@ void AddTimes(const RunFacts& run, absl::Time now, Lines* lines) {
 
 void AddNodes(const RunFacts& run, Lines* lines) {
   if (run.nodes.empty()) {
-    lines->Add("nodes", run.wanted_nodes.empty()
-                            ? "not known: its coordinator never said"
-                            : absl::StrCat("not all here yet, of ",
-                                           run.wanted_nodes));
+    lines->Add("nodes",
+               run.wanted_nodes.empty()
+                   ? "not known: its coordinator never said"
+                   : absl::StrCat("not all here yet, of ", run.wanted_nodes));
     return;
   }
   lines->Add("nodes", absl::StrCat(run.nodes.size(), ", world size ",

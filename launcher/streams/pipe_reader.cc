@@ -156,7 +156,7 @@ class PipeReader::State : public std::enable_shared_from_this<State> {
   asio::posix::stream_descriptor bell_;
   asio::steady_timer rest_;
   microseconds pause_ = kShortestPause;
-  size_t portion_ = 0;  // bytes since the last rest
+  size_t portion_ = 0;    // bytes since the last rest
   bool waiting_ = false;  // for the bell or for the end of the rest
   bool paused_ = false;
   bool ended_ = false;

@@ -61,10 +61,9 @@ class CollectorKilledTest : public testing::Test {
     NodeFiles::Options options;
     options.log_dir = base_ / "logs";
     options.output_dir = base_ / "outputs";
-    options.channel =
-        rendezvous::Dial("127.0.0.1", port_,
-                         rendezvous::Credentials::Insecure(),
-                         rendezvous::ChannelUse::kBulk);
+    options.channel = rendezvous::Dial("127.0.0.1", port_,
+                                       rendezvous::Credentials::Insecure(),
+                                       rendezvous::ChannelUse::kBulk);
     options.introduction.set_run_id("run");
     files_ = std::make_unique<NodeFiles>(
         std::move(options),
@@ -118,9 +117,9 @@ TEST_F(CollectorKilledTest, ShowsTheOldVersionUntilTheNewOneIsWhole) {
 
 TEST_F(CollectorKilledTest, LosesNothingHoweverOftenItIsKilled) {
   for (int i = 0; i < 300; ++i) {
-    WriteFile(base_ / ("outputs/d" + std::to_string(i % 5) + "/" +
-                       std::to_string(i)),
-              "small " + std::to_string(i));
+    WriteFile(
+        base_ / ("outputs/d" + std::to_string(i % 5) + "/" + std::to_string(i)),
+        "small " + std::to_string(i));
   }
   WriteFile(base_ / "outputs/big", Bytes(60'000'000, 2));
   WriteFile(base_ / "outputs/medium", Bytes(500'000, 3));
@@ -133,9 +132,8 @@ TEST_F(CollectorKilledTest, LosesNothingHoweverOftenItIsKilled) {
       ASSERT_TRUE(WasKilled()) << round;
     } else {
       // In the middle of whatever it does.
-      ASSERT_TRUE(Eventually([&] {
-        return files_->progress().done > 0 || result_.has_value();
-      }));
+      ASSERT_TRUE(Eventually(
+          [&] { return files_->progress().done > 0 || result_.has_value(); }));
       collector_->Signal(SIGKILL);
       ASSERT_TRUE(WasKilled()) << round;
     }

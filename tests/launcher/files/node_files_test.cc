@@ -489,9 +489,8 @@ TEST_F(NodeFilesTest, SaysOnceThatTheCollectorIsFullAndOnceThatItIsNot) {
   WriteFile(outputs_ + "/a", Bytes(4'000'000));
   Start();
   files_->Finish();
-  ASSERT_TRUE(proxy_->WaitFor([](const test::ProxyCounts& counts) {
-    return counts.up > 10'000'000;
-  }));
+  ASSERT_TRUE(proxy_->WaitFor(
+      [](const test::ProxyCounts& counts) { return counts.up > 10'000'000; }));
   EXPECT_LE(files_->progress().done, 3'000'000u) << "nothing of it is new";
   server_->run().quota.Refund(2'000'000);
   ASSERT_TRUE(IsDone());
