@@ -241,7 +241,7 @@ CollectorService::Desk& CollectorService::DeskOf(
                              .after =
                                  [this](std::chrono::steady_clock::duration d,
                                         absl::AnyInvocable<void()> f) {
-                                   loop_.PostAfter(d, std::move(f));
+                                   return loop_.PostAfter(d, std::move(f));
                                  },
                              .on_over =
                                  [this, &desk](const absl::Status& status) {

@@ -32,12 +32,13 @@ void Committer::Schedule() {
   auto begin = [this, alive = std::weak_ptr<bool>(alive_), due = ++due_] {
     if (!alive.expired() && due == due_) Begin();
   };
+  pause_.reset();
   const Clock::duration passed = Clock::now() - began_;
   if (wanted_now_ || passed >= kPace) {
     // Later, so that what comes at the same time is in the same commit.
     environment_.later(std::move(begin));
   } else {
-    environment_.after(kPace - passed, std::move(begin));
+    pause_ = environment_.after(kPace - passed, std::move(begin));
   }
 }
 

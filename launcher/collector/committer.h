@@ -43,8 +43,9 @@ class Committer {
     // one on this thread, later.
     std::function<void(absl::AnyInvocable<void()>)> elsewhere;
     std::function<void(absl::AnyInvocable<void()>)> later;
-    std::function<void(std::chrono::steady_clock::duration,
-                       absl::AnyInvocable<void()>)>
+    // Later on this thread, unless what is returned is destroyed before.
+    std::function<std::shared_ptr<void>(std::chrono::steady_clock::duration,
+                                        absl::AnyInvocable<void()>)>
         after;
     // A commit is over, and all who waited were told. May destroy this object
     // unless IsBusy().
@@ -82,6 +83,7 @@ class Committer {
   bool is_under_way_ = false;
   uint64_t due_ = 0;  // counts what was scheduled: the last one counts
   std::chrono::steady_clock::time_point began_;  // the last commit
+  std::shared_ptr<void> pause_;                  // until the next one
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

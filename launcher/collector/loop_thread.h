@@ -31,13 +31,17 @@ class LoopThread {
     asio::post(loop_, std::forward<Function>(function));
   }
 
-  // On the thread itself: runs it later, also when nothing else is left to do.
+  // On the thread itself: runs it after a pause, unless what is returned is
+  // destroyed before, which is to be done on the thread as well.
   template <typename Function>
-  void PostAfter(std::chrono::steady_clock::duration pause,
-                 Function&& function) {
+  std::shared_ptr<void> PostAfter(std::chrono::steady_clock::duration pause,
+                                  Function&& function) {
     auto timer = std::make_shared<asio::steady_timer>(loop_, pause);
-    timer->async_wait([timer, function = std::forward<Function>(function)](
-                          const std::error_code&) mutable { function(); });
+    timer->async_wait([function = std::forward<Function>(function)](
+                          const std::error_code& error) mutable {
+      if (!error) function();
+    });
+    return timer;
   }
 
   // Returns when all that was posted has run, also by what ran meanwhile. Not

@@ -25,7 +25,7 @@ using testing::SizeIs;
 using Duration = std::chrono::steady_clock::duration;
 using Function = absl::AnyInvocable<void()>;
 
-class Waiter : public Committer::Waiter {
+class Waiter final : public Committer::Waiter {
  public:
   void OnCommitted(uint64_t mark, const absl::Status& status) override {
     EXPECT_TRUE(status.ok()) << status;
@@ -49,6 +49,9 @@ class CommitterTest : public testing::Test {
                 [this](Duration pause, Function f) {
                   pauses_.push_back(pause);
                   after_.push_back(std::move(f));
+                  auto timer = std::make_shared<bool>(true);
+                  timer_ = timer;
+                  return timer;
                 },
             .on_over = [this](const absl::Status&) { ++over_; }});
   }
@@ -78,6 +81,7 @@ class CommitterTest : public testing::Test {
   std::deque<Function> now_;
   std::deque<Function> after_;
   std::vector<Duration> pauses_;
+  std::weak_ptr<bool> timer_;
   int over_ = 0;
   std::optional<Committer> committer_;
 };
@@ -129,10 +133,11 @@ TEST_F(CommitterTest, WhoCanDoNothingWithoutItsAnswerIsNotKeptWaiting) {
   Write();
   Write(true);
   Write(true);
+  EXPECT_TRUE(timer_.expired()) << "it would hold up those who leave";
   RunAll(now_);
   EXPECT_THAT(waiter_.marks, ElementsAre(1, 4));
   EXPECT_FALSE(committer_->IsBusy());
-  // The pause is over later, and nothing comes of it.
+  // If its end was on its way already, nothing comes of it.
   Write(true);
   RunAll(after_);
   EXPECT_THAT(waiter_.marks, ElementsAre(1, 4));
