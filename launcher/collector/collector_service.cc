@@ -156,7 +156,7 @@ absl::Status CollectorService::WriteRecord(const RecordUpdate& update) {
       store_->OpenOrCreate(update.run_id(), update.run_key());
   if (!opened.ok()) return opened.status();
   const std::shared_ptr<Run>& run = opened->run;
-  loop_.Post([this, run, is_new = opened->is_new] { Announce(*run, is_new); });
+  loop_.Post([this, run] { Announce(*run); });
   const absl::Status written =
       run->WriteDocument(update.document(), update.content(), update.offset());
   if (IsDiskFailure(written)) run->Break(written);
@@ -215,7 +215,7 @@ absl::StatusOr<LogIntake::Admitted> CollectorService::Admit(
   desk.streams[session.node] = stream;
   session.desk = &desk;
   stream->SetCommitter(desk.committer.get());
-  if (!run->has_report()) Announce(*run, false);
+  if (!run->has_report()) Announce(*run);
   return LogIntake::Admitted{
       .run = run,
       .node = *node,
@@ -302,9 +302,11 @@ void CollectorService::Done(LogsStream* stream) {
   CloseCall();
 }
 
-void CollectorService::Announce(const Run& run, bool is_new) {
+void CollectorService::Announce(const Run& run) {
   if (!announced_.insert(run.run_id()).second) return;
-  if (options_.on_run_begins) options_.on_run_begins(run.run_id(), is_new);
+  if (options_.on_run_begins) {
+    options_.on_run_begins(run.run_id(), run.is_new());
+  }
 }
 
 void CollectorService::LookIfOver(const std::shared_ptr<Run>& run) {

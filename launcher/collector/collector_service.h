@@ -135,7 +135,7 @@ class CollectorService final : public Collector::CallbackService,
   Desk& DeskOf(const std::shared_ptr<Run>& run);
   void CommitOver(Desk& desk, const absl::Status& status);
   void Tidy(Desk& desk);
-  void Announce(const Run& run, bool is_new);
+  void Announce(const Run& run);
   void LookIfOver(const std::shared_ptr<Run>& run);
 
   // The files thread.

@@ -14,7 +14,7 @@ class CollectorService::OpenFiles {
       : service_(service), run_(std::move(run)), files_(std::move(files)) {
     service_.loop_.Post([&service = service_, run = run_] {
       ++service.sending_files_[run.get()];
-      if (!run->has_report()) service.Announce(*run, false);
+      if (!run->has_report()) service.Announce(*run);
     });
   }
   ~OpenFiles() {

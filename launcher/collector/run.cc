@@ -139,6 +139,7 @@ absl::StatusOr<std::shared_ptr<Run>> Run::Open(const std::string& path,
 Run::Run(std::string path, const Options& options)
     : path_(std::move(path)),
       run_id_(path_.substr(path_.rfind('/') + 1)),
+      is_new_(options.is_new),
       cache_(options.cache),
       quota_(options.quota) {}
 

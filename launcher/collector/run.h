@@ -44,6 +44,7 @@ class Run {
   struct Options {
     uint64_t quota = 0;  // bytes; 0 for none
     FileCache* cache = nullptr;
+    bool is_new = false;  // it was made for this
   };
 
   // Makes RUN/.muster of a new run in a directory that is still empty, all of
@@ -75,6 +76,7 @@ class Run {
 
   const std::string& path() const { return path_; }
   const std::string& run_id() const { return run_id_; }
+  bool is_new() const { return is_new_; }
   int root() const { return root_.get(); }
   int private_directory() const { return private_.get(); }
 
@@ -139,6 +141,7 @@ class Run {
 
   const std::string path_;
   const std::string run_id_;
+  const bool is_new_;
   FileCache* const cache_;
   Fd root_;
   Fd private_;

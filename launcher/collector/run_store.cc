@@ -105,7 +105,7 @@ absl::StatusOr<RunStore::Opened> RunStore::OpenOrCreate(
   const absl::Status created = Create(run_id, run_key);
   opened.is_new = created.ok();
   if (!created.ok() && !absl::IsAlreadyExists(created)) return created;
-  absl::StatusOr<std::shared_ptr<Run>> run = OpenRun(run_id);
+  absl::StatusOr<std::shared_ptr<Run>> run = OpenRun(run_id, opened.is_new);
   if (absl::IsNotFound(run.status())) return created;  // none of ours
   if (!run.ok()) return run.status();
   const absl::Status claimed = (*run)->Claim(run_key);
@@ -161,11 +161,12 @@ absl::Status RunStore::CreateFor(const Introduction& orphaned) {
 }
 
 absl::StatusOr<std::shared_ptr<Run>> RunStore::OpenRun(
-    const std::string& run_id) {
+    const std::string& run_id, bool is_new) {
   const auto found = open_.find(run_id);
   if (found != open_.end()) return found->second;
   absl::StatusOr<std::shared_ptr<Run>> run = Run::Open(
-      PathOf(run_id), {.quota = options_.run_quota, .cache = &cache_});
+      PathOf(run_id),
+      {.quota = options_.run_quota, .cache = &cache_, .is_new = is_new});
   if (!run.ok()) return run;
   // A collector that was killed may have made it without having its name on the
   // disk.
@@ -189,12 +190,14 @@ absl::StatusOr<std::shared_ptr<Run>> RunStore::Admit(
       ShowPath(run_id), ", but there is no such run in ", options_.directory));
   if (!IsRunId(run_id)) return unknown;
   const std::lock_guard<std::mutex> lock(mutex_);
+  bool is_new = false;
   if (open_.count(run_id) == 0) {
     // Who has no key does not cost us a journal.
     Fd root = OpenNoLink(PathOf(run_id));
     if (!root.is_open() && introduction.orphaned()) {
       const absl::Status made = CreateFor(introduction);
       if (!made.ok()) return made;
+      is_new = true;
       root = OpenNoLink(PathOf(run_id));
     }
     if (!root.is_open()) return unknown;
@@ -205,7 +208,7 @@ absl::StatusOr<std::shared_ptr<Run>> RunStore::Admit(
     const absl::Status authorized = Run::CheckKey(*key, introduction);
     if (!authorized.ok()) return authorized;
   }
-  absl::StatusOr<std::shared_ptr<Run>> run = OpenRun(run_id);
+  absl::StatusOr<std::shared_ptr<Run>> run = OpenRun(run_id, is_new);
   if (!run.ok()) return run.status();
   const absl::Status authorized = (*run)->Authorize(introduction);
   if (!authorized.ok()) return authorized;

@@ -72,7 +72,8 @@ class RunStore {
   absl::Status OpenDirectory();
   void RemoveUnfinished();
   std::string PathOf(const std::string& run_id) const;
-  absl::StatusOr<std::shared_ptr<Run>> OpenRun(const std::string& run_id);
+  absl::StatusOr<std::shared_ptr<Run>> OpenRun(const std::string& run_id,
+                                               bool is_new);
   absl::Status Create(const std::string& run_id, absl::string_view run_key);
   absl::Status CreateFor(const Introduction& orphaned);
 

@@ -191,6 +191,7 @@ TEST_F(CollectorServiceTest, WhatADeadAgentLeftMakesARunThatNobodyHeardOf) {
     ASSERT_TRUE(node.AwaitWelcome()) << node.End().error_message();
     ASSERT_TRUE(node.Send(Data(Stdout(1), 0, "one")));
     ASSERT_TRUE(node.AwaitDurable(1));
+    EXPECT_THAT(collector_->events().Wait(1), ElementsAre("new run"));
   }
   StartCollector();  // which knows it again
   LogsClient node(channel_);
