@@ -52,7 +52,8 @@ void JobTemp::Remove() {
   if (path_.empty()) return;
   std::error_code error;
   std::filesystem::remove_all(path_, error);
-  if (error) {
+  // The keeper removes it as well, maybe at this moment.
+  if (error && error != std::errc::no_such_file_or_directory) {
     spdlog::warn("the temporary directory {} can't be removed: {}", path_,
                  error.message());
   }

@@ -59,7 +59,8 @@ void KeeperLoop::RemoveDirectories() {
   for (const std::string& directory : directories_) {
     std::error_code error;
     std::filesystem::remove_all(directory, error);
-    if (error) {
+    // The agent removes it as well, maybe at this moment.
+    if (error && error != std::errc::no_such_file_or_directory) {
       LastWords(
           absl::StrCat(directory, " can't be removed: ", error.message()));
     }
