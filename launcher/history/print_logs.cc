@@ -43,7 +43,6 @@ class LogPrinter {
  public:
   LogPrinter(const Surface& surface, const LogsChoice& choice)
       : surface_(surface),
-        choice_(choice),
         is_exact_(IsExact(choice)),
         view_({.speakers = !IsOneSpeaker(choice),
                .harmless = !choice.raw,
@@ -97,7 +96,6 @@ class LogPrinter {
   }
 
   const Surface& surface_;
-  const LogsChoice& choice_;
   const bool is_exact_;
   LogView view_;
   std::string text_;
