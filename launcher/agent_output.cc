@@ -110,9 +110,7 @@ std::string Agent::AwaitedCollector() const {
   const std::string where =
       spec_.collector_host().empty()
           ? "the collector"
-          : absl::StrCat("the collector ",
-                         FormatEndpoint(
-                             {spec_.collector_host(), spec_.collector_port()}));
+          : absl::StrCat("the collector ", CollectorEndpoint(spec_));
   if (record_closing_) {
     return absl::StrCat(where, ", which lacks the record of this run");
   }

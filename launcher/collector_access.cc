@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "launcher/credential_choice.h"
 #include "rendezvous/reach.h"
@@ -14,10 +13,6 @@ namespace muster::launcher {
 namespace {
 
 constexpr std::chrono::seconds kProbe(10);
-
-bool IsLoopback(const std::string& address) {
-  return address == "::1" || absl::StartsWith(address, "127.");
-}
 
 // Whether nothing said between here and there leaves this machine.
 bool IsThisMachine(const Endpoint& endpoint) {

@@ -113,6 +113,11 @@ std::string FormatEndpoint(const Endpoint& endpoint) {
              : absl::StrCat(endpoint.host, ":", endpoint.port);
 }
 
+std::string CollectorEndpoint(const JobSpec& spec) {
+  if (spec.collector_host().empty()) return "";
+  return FormatEndpoint({spec.collector_host(), spec.collector_port()});
+}
+
 bool IsNumericAddress(const std::string& text) {
   return IsIpv4(text) || IsIpv6(text);
 }

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "proto/job.pb.h"
 
 namespace muster::launcher {
 
@@ -30,6 +31,10 @@ absl::StatusOr<Endpoint> ParseEndpoint(absl::string_view text,
 
 // What ParseEndpoint reads, with brackets where they are needed.
 std::string FormatEndpoint(const Endpoint& endpoint);
+
+// --collector as FormatEndpoint writes it; "" for the one in the coordinator's
+// process, and for none.
+std::string CollectorEndpoint(const JobSpec& spec);
 
 // True for an IPv4 or IPv6 address in digits (no name, no brackets).
 bool IsNumericAddress(const std::string& text);

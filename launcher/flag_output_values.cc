@@ -31,7 +31,7 @@ absl::Status ReadCollector(const std::string& value, JobSpec* spec) {
 Values WriteCollector(const JobSpec& spec) {
   if (!spec.collect()) return {"none"};
   if (spec.collector_host().empty()) return {};
-  return {FormatEndpoint({spec.collector_host(), spec.collector_port()})};
+  return {CollectorEndpoint(spec)};
 }
 
 absl::Status ReadSpoolSize(const std::string& value, JobSpec* spec) {

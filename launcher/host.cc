@@ -172,8 +172,7 @@ void Host::MakeRecord(const rendezvous::Credentials& to_collector) {
   console_ = std::make_unique<RemoteConsole>(
       history::MakeRemoteRuns(
           DialCollector(to_collector),
-          {.where =
-               FormatEndpoint({spec_.collector_host(), spec_.collector_port()}),
+          {.where = CollectorEndpoint(spec_),
            .on_notice =
                [](const std::string& line) { spdlog::info("{}", line); }}),
       run_id_, spec_.console());
@@ -264,8 +263,7 @@ ReportPaths Host::Paths(const Report& report) const {
 
 // Commands that show what a path would.
 ReportPaths Host::PathsElsewhere(const Report& report) const {
-  const std::string from =
-      FormatEndpoint({spec_.collector_host(), spec_.collector_port()});
+  const std::string from = CollectorEndpoint(spec_);
   const auto command = [&](const std::string& words) {
     return absl::StrCat("muster ", words, " --from ", from);
   };

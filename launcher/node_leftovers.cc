@@ -36,10 +36,9 @@ NodeLeftovers::NodeLeftovers(asio::io_context& loop, const JobSpec& spec,
                              std::function<void()> on_over)
     : leftovers_(
           loop, {.directory = spec.spool_dir()},
-          {.channel_for = [channel = std::move(channel), credentials,
-                           ours = FormatEndpoint(
-                               {spec.collector_host(), spec.collector_port()})](
-                              const SpoolManifest& manifest)
+          {.channel_for =
+               [channel = std::move(channel), credentials,
+                ours = CollectorEndpoint(spec)](const SpoolManifest& manifest)
                -> absl::StatusOr<std::shared_ptr<grpc::Channel>> {
              const std::string& theirs = manifest.collector();
              if (theirs.empty() || theirs == ours) return channel;

@@ -61,17 +61,14 @@ absl::Status NodeOutput::Open(const Introduction& introduction) {
                      [this](absl::string_view lines) { writer_.Write(lines); });
     return absl::OkStatus();
   }
-  streams::OutflowOptions options{
+  const streams::OutflowOptions options{
       .spool = {.base = spec_.spool_dir(),
                 .bound = spec_.spool_bytes(),
                 .full = spec_.spool_blocks() ? streams::SpoolFull::kBlock
                                              : streams::SpoolFull::kDrop},
       .introduction = introduction,
+      .collector = CollectorEndpoint(spec_),
       .host_name = spec_.host_name()};
-  if (!spec_.collector_host().empty()) {
-    options.collector =
-        FormatEndpoint({spec_.collector_host(), spec_.collector_port()});
-  }
   auto outflow = streams::Outflow::Open(
       loop_, options, channel_,
       {.on_pause = callbacks_.on_pause,

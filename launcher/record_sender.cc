@@ -5,33 +5,23 @@
 #include <algorithm>
 #include <csignal>
 #include <iterator>
+#include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "launcher/log.h"
+#include "launcher/streams/retry.h"
 #include "launcher/streams/status_reason.h"
 
 namespace muster::launcher {
 namespace {
 
 constexpr std::chrono::seconds kCallTimeout{10};
-constexpr absl::Duration kFirstPause = absl::Milliseconds(200);
-constexpr absl::Duration kLastPause = absl::Seconds(5);
-
-// Whether the same call may succeed later.
+// Whether the same call may succeed later. Another run of this id stays.
 bool IsTransient(const grpc::Status& status) {
-  switch (status.error_code()) {
-    case grpc::StatusCode::UNAVAILABLE:
-    case grpc::StatusCode::DEADLINE_EXCEEDED:
-    case grpc::StatusCode::RESOURCE_EXHAUSTED:
-    case grpc::StatusCode::CANCELLED:
-    case grpc::StatusCode::DATA_LOSS:  // until it has another disk
-    case grpc::StatusCode::UNKNOWN:
-      return true;
-    default:
-      return false;
-  }
+  return status.error_code() != grpc::StatusCode::ALREADY_EXISTS &&
+         streams::IsWorthRetrying(status.error_code());
 }
 
 }  // namespace
@@ -87,14 +77,14 @@ void RecordSender::Run() {
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are for the agent
-  absl::Duration pause = kFirstPause;
+  streams::Backoff backoff(std::random_device{}());
   while (const RecordUpdate* update = Next()) {
     const grpc::Status status = Send(*update);
     const absl::MutexLock lock(&mutex_);
     if (status.ok()) {
       queue_.pop_front();
       problem_.clear();
-      pause = kFirstPause;
+      backoff.Reset();
       continue;
     }
     if (problem_.empty() && !given_up_) {
@@ -107,8 +97,9 @@ void RecordSender::Run() {
       queue_.clear();
       return;
     }
-    mutex_.AwaitWithTimeout(absl::Condition(&given_up_), pause);
-    pause = std::min(2 * pause, kLastPause);
+    mutex_.AwaitWithTimeout(
+        absl::Condition(&given_up_),
+        absl::FromChrono(backoff.Next(status.error_code())));
   }
 }
 

@@ -33,8 +33,7 @@ class Ways {
   // `collector`: "HOST:PORT", or "" where only the user can know it.
   absl::StatusOr<std::shared_ptr<grpc::Channel>> To(std::string collector) {
     if (!place_.collector_host().empty()) {
-      collector =
-          FormatEndpoint({place_.collector_host(), place_.collector_port()});
+      collector = CollectorEndpoint(place_);
     }
     if (collector.empty()) {
       return absl::FailedPreconditionError(

@@ -152,10 +152,10 @@ grpc::ServerUnaryReactor* CollectorService::Record(
 // ---- the sync thread ----
 
 absl::Status CollectorService::WriteRecord(const RecordUpdate& update) {
-  const absl::StatusOr<RunStore::Opened> opened =
+  const absl::StatusOr<std::shared_ptr<Run>> opened =
       store_->OpenOrCreate(update.run_id(), update.run_key());
   if (!opened.ok()) return opened.status();
-  const std::shared_ptr<Run>& run = opened->run;
+  const std::shared_ptr<Run>& run = *opened;
   loop_.Post([this, run] { Announce(*run); });
   const absl::Status written =
       run->WriteDocument(update.document(), update.content(), update.offset());

@@ -70,6 +70,13 @@ absl::Status WriteKey(int directory, const std::string& shown,
 
 }  // namespace
 
+absl::Status AnotherRuns(const std::string& path) {
+  return absl::AlreadyExistsError(
+      absl::StrCat("run directory ", path,
+                   " exists and is another run's; give another run id or "
+                   "another directory, or move it away"));
+}
+
 absl::Status Run::Create(int root, const std::string& path,
                          absl::string_view run_key) {
   const std::string shown = absl::StrCat(path, "/", kPrivate);
@@ -196,10 +203,7 @@ absl::Status Run::Claim(absl::string_view run_key) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (SameSecret(key_, run_key)) return absl::OkStatus();
   if (!key_.empty() || !nodes_.AreOf(run_key)) {
-    return absl::AlreadyExistsError(absl::StrCat(
-        path_,
-        " is another run's; give another run id or another directory, "
-        "or move it away"));
+    return AnotherRuns(path_);
   }
   const absl::Status written =
       WriteKey(private_directory(), Shown(kPrivate), run_key);

@@ -21,6 +21,9 @@
 
 namespace muster::collector {
 
+// AlreadyExists: what is at `path` is not the run that somebody wants there.
+absl::Status AnotherRuns(const std::string& path);
+
 // Job: the directory of one run, and the right to write into it.
 //
 //   RUN/.muster/key      of the run, 32 bytes, for the owner's eyes only; empty

@@ -87,7 +87,7 @@ std::string RunStore::PathOf(const std::string& run_id) const {
   return absl::StrCat(options_.directory, "/", run_id);
 }
 
-absl::StatusOr<RunStore::Opened> RunStore::OpenOrCreate(
+absl::StatusOr<std::shared_ptr<Run>> RunStore::OpenOrCreate(
     const std::string& run_id, absl::string_view run_key) {
   if (!IsRunId(run_id)) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -101,26 +101,20 @@ absl::StatusOr<RunStore::Opened> RunStore::OpenOrCreate(
         "the key of run ", run_id, " is not ", kKeyBytes, " bytes"));
   }
   const std::lock_guard<std::mutex> lock(mutex_);
-  Opened opened;
   const absl::Status created = Create(run_id, run_key);
-  opened.is_new = created.ok();
   if (!created.ok() && !absl::IsAlreadyExists(created)) return created;
-  absl::StatusOr<std::shared_ptr<Run>> run = OpenRun(run_id, opened.is_new);
+  absl::StatusOr<std::shared_ptr<Run>> run = OpenRun(run_id, created.ok());
   if (absl::IsNotFound(run.status())) return created;  // none of ours
   if (!run.ok()) return run.status();
   const absl::Status claimed = (*run)->Claim(run_key);
   if (!claimed.ok()) return claimed;
-  opened.run = *std::move(run);
-  return opened;
+  return run;
 }
 
 absl::Status RunStore::Create(const std::string& run_id,
                               absl::string_view run_key) {
   const std::string path = PathOf(run_id);
-  const absl::Status exists = absl::AlreadyExistsError(
-      absl::StrCat("run directory ", path,
-                   " exists and is another run's; give another run id or "
-                   "another directory, or move it away"));
+  const absl::Status exists = AnotherRuns(path);
   struct stat found;
   if (lstat(path.c_str(), &found) == 0) return exists;
   std::string unfinished =

@@ -45,16 +45,12 @@ class RunStore {
 
   const std::string& directory() const { return options_.directory; }
 
-  struct Opened {
-    std::shared_ptr<Run> run;
-    bool is_new = false;  // made by this very call
-  };
   // The run of this id and key; made where it is missing.
   //   InvalidArgument  the id, or a key that is not 32 bytes
   //   AlreadyExists    a run of that id with another key, or none of ours
   //   others           as Run::Open and Run::Create
-  absl::StatusOr<Opened> OpenOrCreate(const std::string& run_id,
-                                      absl::string_view run_key);
+  absl::StatusOr<std::shared_ptr<Run>> OpenOrCreate(const std::string& run_id,
+                                                    absl::string_view run_key);
 
   // The run that this node may write to. For what a dead agent left it is made
   // where it is missing.

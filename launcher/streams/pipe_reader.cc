@@ -98,7 +98,7 @@ class PipeReader::State : public std::enable_shared_from_this<State> {
   void Wait() {
     if (waiting_ || paused_ || ended_) return;
     waiting_ = true;
-    SetBell(EPOLLIN | EPOLLONESHOT);
+    SetBell();
     bell_.async_wait(asio::posix::stream_descriptor::wait_read,
                      [self = shared_from_this()](std::error_code error) {
                        self->waiting_ = false;
@@ -124,8 +124,8 @@ class PipeReader::State : public std::enable_shared_from_this<State> {
     });
   }
 
-  void SetBell(uint32_t events) {
-    epoll_event event = {.events = events, .data = {}};
+  void SetBell() {
+    epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data = {}};
     epoll_ctl(bell_.native_handle(), EPOLL_CTL_MOD, pipe_.get(), &event);
   }
 

@@ -38,7 +38,7 @@ class CommitterTest : public testing::Test {
  protected:
   CommitterTest() {
     store_ = *RunStore::Open({.directory = base_.path()});
-    run_ = store_->OpenOrCreate("run", TestKey())->run;
+    run_ = *store_->OpenOrCreate("run", TestKey());
     node_ = *run_->Enter(IntroductionOf({}));
     committer_.emplace(
         run_,

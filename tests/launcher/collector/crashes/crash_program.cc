@@ -85,10 +85,10 @@ class Collector {
         RunStore::Open({.directory = dir});
     Must(store.status());
     store_ = *std::move(store);
-    absl::StatusOr<RunStore::Opened> opened =
+    absl::StatusOr<std::shared_ptr<Run>> run =
         store_->OpenOrCreate(kCrashRun, kCrashKey);
-    Must(opened.status());
-    run_ = opened->run;
+    Must(run.status());
+    run_ = *std::move(run);
     Say("made");
   }
 

@@ -150,8 +150,8 @@ std::string CheckRun(const CrashState& state) {
   if (!store.ok()) return std::string(store.status().message());
   const auto opened = (*store)->OpenOrCreate(kCrashRun, kCrashKey);
   if (!opened.ok()) return std::string(opened.status().message());
-  if (promises.is_made && opened->is_new) return "the run is gone";
-  std::string problem = CheckDocuments(opened->run.get(), promises);
+  if (promises.is_made && (*opened)->is_new()) return "the run is gone";
+  std::string problem = CheckDocuments(opened->get(), promises);
   for (uint32_t node = 0; problem.empty() && node < 2; ++node) {
     problem = CheckNode(store->get(), node, run, promises);
   }
