@@ -3,9 +3,11 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "launcher/history/harmless.h"
+#include "launcher/terminal/harmless.h"
 
 namespace muster::history {
+
+using terminal::WholeCharacters;
 
 void DisplayLines::Add(absl::string_view bytes, Sink sink) {
   while (!bytes.empty()) {

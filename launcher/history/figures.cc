@@ -1,6 +1,5 @@
 #include "launcher/history/figures.h"
 
-#include <algorithm>
 #include <cstddef>
 
 #include "absl/strings/str_cat.h"
@@ -8,16 +7,6 @@
 #include "absl/strings/str_join.h"
 
 namespace muster::history {
-namespace {
-
-// Characters of UTF-8, near enough to columns of a screen.
-size_t Width(const std::string& text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(),
-                    [](char byte) { return (byte & 0xc0) != 0x80; }));
-}
-
-}  // namespace
 
 std::string ShownBytes(uint64_t bytes) {
   if (bytes < 1000) return absl::StrCat(bytes, " B");
@@ -58,28 +47,6 @@ std::string ShownRanks(const std::vector<uint64_t>& numbers) {
     i = end;
   }
   return absl::StrJoin(runs, ", ");
-}
-
-std::string Table(const std::vector<Column>& columns,
-                  const std::vector<std::vector<std::string>>& rows) {
-  std::vector<size_t> widths;
-  for (size_t i = 0; i < columns.size(); ++i) {
-    size_t width = Width(columns[i].title);
-    for (const auto& row : rows) width = std::max(width, Width(row[i]));
-    widths.push_back(width);
-  }
-  std::string table;
-  const auto add = [&](size_t i, const std::string& cell) {
-    const std::string space(widths[i] - Width(cell), ' ');
-    const bool last = i + 1 == columns.size();
-    absl::StrAppend(&table, columns[i].right ? space : "", cell,
-                    columns[i].right || last ? "" : space, last ? "\n" : "  ");
-  };
-  for (size_t i = 0; i < columns.size(); ++i) add(i, columns[i].title);
-  for (const auto& row : rows) {
-    for (size_t i = 0; i < columns.size(); ++i) add(i, row[i]);
-  }
-  return table;
 }
 
 }  // namespace muster::history

@@ -1,4 +1,4 @@
-// Numbers, times and columns as people read them.
+// Numbers and times as people read them.
 #ifndef MUSTER_LAUNCHER_HISTORY_FIGURES_H_
 #define MUSTER_LAUNCHER_HISTORY_FIGURES_H_
 
@@ -21,16 +21,6 @@ std::string ShownTime(absl::Time time, absl::TimeZone zone);
 
 // "0-3, 7"; `numbers` ascending.
 std::string ShownRanks(const std::vector<uint64_t>& numbers);
-
-struct Column {
-  std::string title;
-  bool right = false;  // numbers stand on the right
-};
-
-// Lines with their ends, columns two spaces apart. The last column is not
-// padded. `rows` have a cell for each column.
-std::string Table(const std::vector<Column>& columns,
-                  const std::vector<std::vector<std::string>>& rows);
 
 }  // namespace muster::history
 

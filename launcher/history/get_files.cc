@@ -11,12 +11,14 @@
 #include "launcher/history/download.h"
 #include "launcher/history/figures.h"
 #include "launcher/history/file_selection.h"
-#include "launcher/history/harmless.h"
 #include "launcher/history/run_files.h"
+#include "launcher/terminal/harmless.h"
 #include "launcher/terminal/status_line.h"
 
 namespace muster::history {
 namespace {
+
+using terminal::Harmless;
 
 constexpr absl::Duration kProgressEvery = absl::Milliseconds(200);
 

@@ -7,11 +7,12 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "launcher/history/harmless.h"
+#include "launcher/terminal/harmless.h"
 
 namespace muster::history {
 namespace {
 
+using terminal::Harmless;
 using Json = nlohmann::json;
 
 // A line of the file is some hundred bytes; more is not one of ours.

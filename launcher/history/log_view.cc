@@ -3,10 +3,12 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "launcher/history/harmless.h"
 #include "launcher/history/log_notes.h"
+#include "launcher/terminal/harmless.h"
 
 namespace muster::history {
+
+using terminal::Harmless;
 
 void LogView::Show(const LogKey& key, const Log& log, absl::string_view text,
                    bool ends, std::string* out) {

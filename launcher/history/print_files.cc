@@ -7,12 +7,15 @@
 #include "launcher/history/commands.h"
 #include "launcher/history/figures.h"
 #include "launcher/history/file_selection.h"
-#include "launcher/history/harmless.h"
+#include "launcher/terminal/columns.h"
+#include "launcher/terminal/harmless.h"
 
 namespace muster::history {
 namespace {
 
 using Json = nlohmann::ordered_json;
+using terminal::Harmless;
+using terminal::Table;
 
 std::string AsJson(const FileSelection& selection) {
   Json all = Json::array();

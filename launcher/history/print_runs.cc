@@ -6,13 +6,16 @@
 #include "absl/time/clock.h"
 #include "launcher/history/commands.h"
 #include "launcher/history/figures.h"
-#include "launcher/history/harmless.h"
 #include "launcher/history/run_facts.h"
+#include "launcher/terminal/columns.h"
+#include "launcher/terminal/harmless.h"
 
 namespace muster::history {
 namespace {
 
 using Json = nlohmann::ordered_json;
+using terminal::Harmless;
+using terminal::Table;
 
 absl::StatusOr<std::vector<RunFacts>> AllRuns(RunSource& source, bool brief) {
   ListRunsRequest request;

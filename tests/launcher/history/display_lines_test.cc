@@ -5,7 +5,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "launcher/history/harmless.h"
+#include "launcher/terminal/harmless.h"
 
 namespace muster::history {
 namespace {

@@ -37,13 +37,5 @@ TEST(Figures, RanksInARowAreOneRange) {
   EXPECT_EQ(ShownRanks({0, 1, 2, 3, 7, 9, 10}), "0-3, 7, 9-10");
 }
 
-TEST(Figures, ATableHasColumnsOfOneWidth) {
-  EXPECT_EQ(Table({{"A"}, {"N", true}, {"LAST"}},
-                  {{"x", "1", "y"}, {"\u00fcber", "100", ""}}),
-            "A       N  LAST\n"
-            "x       1  y\n"
-            "\u00fcber  100  \n");
-}
-
 }  // namespace
 }  // namespace muster::history

@@ -1,11 +1,11 @@
-#include "launcher/history/harmless.h"
+#include "launcher/terminal/harmless.h"
 
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
-namespace muster::history {
+namespace muster::terminal {
 namespace {
 
 TEST(Harmless, OrdinaryTextStaysAsItIs) {
@@ -69,4 +69,4 @@ TEST(WholeCharacters, WaitsForNothingAfterBytesThatAreNone) {
 }
 
 }  // namespace
-}  // namespace muster::history
+}  // namespace muster::terminal

@@ -1,13 +1,13 @@
 // Text from workers and from other machines, made safe for a terminal.
-#ifndef MUSTER_LAUNCHER_HISTORY_HARMLESS_H_
-#define MUSTER_LAUNCHER_HISTORY_HARMLESS_H_
+#ifndef MUSTER_LAUNCHER_TERMINAL_HARMLESS_H_
+#define MUSTER_LAUNCHER_TERMINAL_HARMLESS_H_
 
 #include <cstddef>
 #include <string>
 
 #include "absl/strings/string_view.h"
 
-namespace muster::history {
+namespace muster::terminal {
 
 bool IsUtf8(absl::string_view text);
 
@@ -20,6 +20,6 @@ std::string Harmless(absl::string_view text);
 // has begun and is not whole: its size, or up to 3 less.
 size_t WholeCharacters(absl::string_view text);
 
-}  // namespace muster::history
+}  // namespace muster::terminal
 
-#endif  // MUSTER_LAUNCHER_HISTORY_HARMLESS_H_
+#endif  // MUSTER_LAUNCHER_TERMINAL_HARMLESS_H_

@@ -1,11 +1,11 @@
-#include "launcher/history/harmless.h"
+#include "launcher/terminal/harmless.h"
 
 #include <algorithm>
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
 
-namespace muster::history {
+namespace muster::terminal {
 namespace {
 
 struct Character {
@@ -94,4 +94,4 @@ size_t WholeCharacters(absl::string_view text) {
   return text.size();
 }
 
-}  // namespace muster::history
+}  // namespace muster::terminal
