@@ -28,24 +28,16 @@ void ServiceCommand::Start(process::SpawnRequest request) {
   request.piped_stdin = true;
   keeper_.spawn(
       std::move(request),
-      {.on_spawned =
-           [this, alive = alive_](pid_t pid, process::ProcessPipes pipes) {
-             if (*alive) {
-               Spawned(pid, pipes);
-             } else {
-               close(pipes.stdin_fd);
-               close(pipes.stdout_fd);
-               close(pipes.stderr_fd);
-             }
-           },
-       .on_spawn_failed =
-           [this, alive = alive_](const process::SpawnFailure& why) {
-             if (*alive) NotSpawned(why);
-           },
-       .on_exited =
-           [this, alive = alive_](process::ExitStatus status) {
-             if (*alive) Exited(status);
-           }});
+      process::WhileAlive(
+          alive_,
+          {.on_spawned =
+               [this](pid_t pid, process::ProcessPipes pipes) {
+                 Spawned(pid, pipes);
+               },
+           .on_spawn_failed =
+               [this](const process::SpawnFailure& why) { NotSpawned(why); },
+           .on_exited =
+               [this](process::ExitStatus status) { Exited(status); }}));
 }
 
 void ServiceCommand::Handle(const RemoteRequest& request) {

@@ -6,11 +6,11 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <string>
 
-#include "launcher/process/keeper_client.h"
+#include "launcher/process/exit_status.h"
+#include "launcher/process/service_keeper.h"
 #include "proto/rendezvous.pb.h"
 
 namespace muster::mpi {
@@ -23,15 +23,8 @@ inline constexpr char kProgramVariable[] = "MUSTER_PROGRAM";
 // Tells the job's own mpirun from one that a user runs beside it.
 inline constexpr char kLauncherVariable[] = "MUSTER_LAUNCHER";
 
-// How a process beside the workers is started and signalled: by the keeper, of
-// which somebody else is the owner.
-struct ServiceKeeper {
-  std::function<void(process::SpawnRequest, process::ProcessCallbacks)> spawn;
-  std::function<void(uint32_t id, int signo)> signal;
-};
-
-// Ids of processes in the keeper: workers have their global ranks.
-inline constexpr uint32_t kFirstServiceId = 0x8000'0000;
+using process::kFirstServiceId;
+using process::ServiceKeeper;
 
 // How much of a remote command's stream may be on its way without a credit, and
 // the most that one frame carries.
