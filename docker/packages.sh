@@ -6,7 +6,7 @@
 #   packages.sh install GROUP...   install those that are missing
 set -euo pipefail
 
-readonly GROUPS_KNOWN="build test mpi workload venv lint image bench fuzz"
+readonly GROUPS_KNOWN="build runtime test mpi workload venv lint image bench fuzz"
 
 packages_of() {
   case "$1" in
@@ -15,7 +15,9 @@ packages_of() {
         libgrpc++-dev protobuf-compiler protobuf-compiler-grpc \
         libprotobuf-dev libabsl-dev libssl-dev libc-ares-dev libre2-dev \
         zlib1g-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libcli11-dev \
-        libasio-dev libxxhash-dev ;;
+        libasio-dev libxxhash-dev libgloo-dev ;;
+    runtime) # what muster-gloo-probe needs beside glibc; muster needs nothing
+      echo libgloo0 ;;
     test) # compile and run the tests; hosts are made of network namespaces
       echo libgtest-dev libgmock-dev python3-grpcio iproute2 iptables procps \
         strace util-linux libopenmpi-dev openmpi-bin ;;

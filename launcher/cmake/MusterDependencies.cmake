@@ -16,10 +16,10 @@ add_library(muster::asio ALIAS muster_asio)
 target_include_directories(muster_asio SYSTEM INTERFACE ${MUSTER_ASIO_INCLUDE})
 target_link_libraries(muster_asio INTERFACE Threads::Threads)
 
-# muster::grpc, muster::absl, muster::openssl, muster::log, muster::xxhash: what
-# the folders link. Each is the shared library in development builds and archives in
-# release builds.
-foreach(name grpc absl openssl log xxhash)
+# muster::grpc, muster::protobuf, muster::absl, muster::openssl, muster::log,
+# muster::xxhash: what the folders link. Each is the shared library in development
+# builds and archives in release builds.
+foreach(name grpc protobuf absl openssl log xxhash)
   add_library(muster_dep_${name} INTERFACE)
   add_library(muster::${name} ALIAS muster_dep_${name})
 endforeach()
@@ -59,12 +59,42 @@ if(MUSTER_STATIC)
   foreach(name grpc absl openssl)
     target_link_libraries(muster_dep_${name} INTERFACE muster_archives)
   endforeach()
+  # Its archive alone, for a program that is not all static.
+  target_link_libraries(muster_dep_protobuf INTERFACE
+    "${MUSTER_ARCHIVE_protobuf}" Threads::Threads)
 else()
   target_link_libraries(muster_dep_grpc INTERFACE gRPC::grpc++ protobuf::libprotobuf)
+  target_link_libraries(muster_dep_protobuf INTERFACE protobuf::libprotobuf)
   target_link_libraries(muster_dep_openssl INTERFACE OpenSSL::SSL OpenSSL::Crypto)
   target_link_libraries(muster_dep_log INTERFACE spdlog::spdlog)
 endif()
 target_link_libraries(muster_dep_grpc INTERFACE muster_dep_absl)
+
+# Gloo is a shared library only, and tests nodes without GPUs. A build goes
+# without it.
+find_package(Gloo CONFIG QUIET)
+
+# muster_nccl_headers, where MUSTER_NCCL_PROBE is true: headers of the CUDA
+# Toolkit and of NCCL. The libraries are loaded at run time.
+set(MUSTER_NCCL_PROBE OFF)
+if(NOT MUSTER_NCCL STREQUAL "OFF")
+  foreach(name cuda nccl)
+    find_path(MUSTER_${name}_INCLUDE ${name}.h
+      HINTS ENV NCCL_HOME ENV CUDA_HOME ENV CUDA_PATH /usr/local/cuda
+      PATH_SUFFIXES include)
+  endforeach()
+  if(MUSTER_cuda_INCLUDE AND MUSTER_nccl_INCLUDE)
+    set(MUSTER_NCCL_PROBE ON)
+    add_library(muster_nccl_headers INTERFACE)
+    target_include_directories(muster_nccl_headers SYSTEM INTERFACE
+      ${MUSTER_cuda_INCLUDE} ${MUSTER_nccl_INCLUDE})
+  else()
+    message(STATUS "fabric: no NCCL probe: nccl.h or cuda.h not found "
+      "(install the CUDA Toolkit and NCCL)")
+  endif()
+else()
+  message(STATUS "fabric: no NCCL probe: MUSTER_NCCL is OFF")
+endif()
 
 if(MUSTER_BUILD_TESTS)
   find_package(GTest CONFIG REQUIRED)

@@ -4,6 +4,9 @@ get_filename_component(MUSTER_ROOT "${CMAKE_CURRENT_LIST_DIR}/../.." ABSOLUTE)
 option(MUSTER_BUILD_TESTS "Build the tests and the benchmarks" ON)
 option(MUSTER_STATIC "Link every library but glibc statically" OFF)
 option(MUSTER_WERROR "Warnings are errors" OFF)
+set(MUSTER_NCCL "AUTO" CACHE STRING
+  "The NCCL probe of the fabric's self-test: AUTO, where nccl.h and cuda.h are \
+installed; OFF, left out")
 set(MUSTER_SANITIZE "" CACHE STRING
   "address (with undefined), thread, or fuzz (address and coverage, clang only)")
 
