@@ -26,6 +26,30 @@ std::string Text(const std::string& value) {
   return value.empty() ? "not set" : absl::StrCat("'", value, "'");
 }
 
+std::string KindName(FabricKind kind) {
+  const std::string name = FabricKind_Name(kind);
+  return absl::AsciiStrToLower(name.substr(name.find('_') + 1));
+}
+
+// What differs from the defaults, as flags.
+std::string FabricText(const FabricSettings& settings) {
+  std::vector<std::string> flags;
+  const auto add = [&](const char* flag, auto value) {
+    if (value != decltype(value){}) {
+      flags.push_back(absl::StrCat(flag, " ", value));
+    }
+  };
+  add("--size", settings.bytes());
+  add("--rounds", settings.rounds());
+  add("--limit-local", settings.limit_local());
+  add("--limit-network", settings.limit_network());
+  add("--fabric-timeout", settings.timeout_ms());
+  if (settings.exhaustive()) flags.push_back("--exhaustive");
+  if (settings.strict()) flags.push_back("--strict");
+  if (settings.only()) flags.push_back("muster check");
+  return Text(absl::StrJoin(flags, " "));
+}
+
 }  // namespace
 
 std::string FrameworkName(const Agreement& agreement) {
@@ -65,6 +89,10 @@ std::vector<std::string> Differences(const Agreement& theirs,
           NumberOrUnset(ours.tasks().base_port()));
   compare("--mpi-arg", Text(absl::StrJoin(theirs.mpi_arguments(), " ")),
           Text(absl::StrJoin(ours.mpi_arguments(), " ")));
+  compare("--fabric-check", KindName(theirs.fabric().kind()),
+          KindName(ours.fabric().kind()));
+  compare("the self-test's settings", FabricText(theirs.fabric()),
+          FabricText(ours.fabric()));
   const std::vector<std::string> their_argv(theirs.command().begin(),
                                             theirs.command().end());
   const std::vector<std::string> our_argv(ours.command().begin(),

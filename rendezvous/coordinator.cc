@@ -99,6 +99,8 @@ void Coordinator::Rejected(const std::string& reason) {
 
 void Coordinator::CancelJoin(uint32_t signal) {
   Apply(roster_.Cancel(signal, Now()));
+  // Our own agent is parked, and with it goes the coordinator: so does the job.
+  if (gang_) Apply(gang_->Cancel(options_.roster.our_host, signal, Now()));
   AfterEvent();
 }
 
@@ -147,10 +149,15 @@ void Coordinator::Received(SessionId session, const AgentMessage& message) {
       it->second->Send(std::move(reply));
       return;
     }
+    // Bulk, not for the record of the run.
     case AgentMessage::kRemote:
-      // Bulk: not for the record of the run.
       if (relay_) Apply(relay_->Frame(session, message.remote()));
       return;
+    case AgentMessage::kFabricInventory:
+    case AgentMessage::kStore:
+    case AgentMessage::kSlotResult:
+      if (self_test_) Apply(self_test_->Handle(session, message, now));
+      break;
     case AgentMessage::BODY_NOT_SET:
       it->second->Close(
           grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "an empty message"));
@@ -158,11 +165,16 @@ void Coordinator::Received(SessionId session, const AgentMessage& message) {
     default:
       callbacks_.on_event(
           "node", absl::StrCat(NameOf(session), ": ", Describe(message)));
-      Apply(gang_ ? HandleGang(session, message)
-                  : HandlePreparation(session, message));
+      Apply(Handle(session, message));
       break;
   }
   AfterEvent();
+}
+
+Outbox Coordinator::Handle(SessionId session, const AgentMessage& message) {
+  if (gang_) return HandleGang(session, message);
+  if (self_test_) return self_test_->Handle(session, message, Now());
+  return HandlePreparation(session, message);
 }
 
 Outbox Coordinator::HandlePreparation(SessionId session,
@@ -230,6 +242,8 @@ void Coordinator::Leave(SessionId session, const std::string& why) {
     if (relay_) Apply(relay_->Left(session, why));
     if (gang_) {
       Apply(gang_->Lost(session, why, Now()));
+    } else if (self_test_) {
+      Apply(self_test_->Lost(session, why, Now()));
     } else if (preparation_) {
       preparation_->Lost(session, why, Now());
     }
@@ -256,18 +270,15 @@ void Coordinator::Apply(Outbox outbox) {
 }
 
 void Coordinator::AfterEvent() {
-  if (!gang_ && !preparation_ && roster_.state() == Roster::State::kSealed) {
-    if (NeedsPreparation(roster_.members())) {
-      preparation_.emplace(options_.roster.run_id, roster_.members(),
-                           roster_.join_seconds(), Now());
-      callbacks_.on_sealed(roster_.members());
-    } else {
-      StartGang(roster_.members(), 0);
-    }
+  if (roster_.state() == Roster::State::kSealed && !self_test_ && !tested_) {
+    AfterSeal();
+  }
+  if (self_test_ && self_test_->state() != SelfTest::State::kRunning) {
+    AfterTest();
   }
   if (!gang_ && preparation_ &&
       preparation_->state() == Preparation::State::kReady) {
-    StartGang(preparation_->members(), preparation_->seconds());
+    StartGang(preparation_->members(), test_seconds_ + preparation_->seconds());
   }
   if (!concluded_ && roster_.state() == Roster::State::kFailed) {
     Conclude(roster_.report());
@@ -279,6 +290,47 @@ void Coordinator::AfterEvent() {
   }
   // Our own agent's stream is the last one.
   if (concluded_ && streams_.size() <= 1) Idle();
+}
+
+void Coordinator::AfterSeal() {
+  if (options_.make_self_test) {
+    self_test_ =
+        options_.make_self_test(roster_.members(), roster_.join_seconds());
+  }
+  if (self_test_) {
+    callbacks_.on_sealed(roster_.members());
+    Apply(self_test_->Start(Now()));
+  } else {
+    GiveOutPlaces({});
+  }
+}
+
+void Coordinator::AfterTest() {
+  const std::unique_ptr<SelfTest> test = std::move(self_test_);
+  const Report& report = test->report();
+  test_seconds_ = report.durations().fabric();
+  tested_ = true;
+  callbacks_.on_tested();
+  if (options_.only_test || test->state() == SelfTest::State::kFailed) {
+    Conclude(report);
+    return;
+  }
+  left_out_ = report.left_out();
+  GiveOutPlaces(test->left_out());
+}
+
+void Coordinator::GiveOutPlaces(
+    const std::map<SessionId, std::string>& left_out) {
+  tested_ = true;
+  Apply(roster_.Assign(left_out, Now()));
+  if (roster_.state() == Roster::State::kFailed) return;
+  if (NeedsPreparation(roster_.members())) {
+    preparation_.emplace(options_.roster.run_id, roster_.members(),
+                         roster_.join_seconds(), Now());
+    callbacks_.on_sealed(roster_.members());
+  } else {
+    StartGang(roster_.members(), test_seconds_);
+  }
 }
 
 void Coordinator::StartGang(const std::vector<Member>& members,
@@ -299,6 +351,7 @@ void Coordinator::Conclude(const Report& report) {
   concluded_ = true;
   concluded_at_ = Now().at;
   *verdict_.mutable_report() = report;
+  verdict_.mutable_report()->mutable_left_out()->MergeFrom(left_out_);
   callbacks_.on_verdict(verdict_.mutable_report());
   for (const auto& [session, stream] : streams_) stream->Send(verdict_);
 }
@@ -311,6 +364,8 @@ void Coordinator::Tick() {
     Apply(roster_.Tick(now));
     if (gang_) {
       Apply(gang_->Tick(now));
+    } else if (self_test_) {
+      Apply(self_test_->Tick(now));
     } else if (preparation_) {
       preparation_->Tick(now);
     }

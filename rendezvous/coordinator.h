@@ -16,6 +16,7 @@
 #include "rendezvous/preparation.h"
 #include "rendezvous/relay.h"
 #include "rendezvous/roster.h"
+#include "rendezvous/self_test.h"
 
 namespace muster::rendezvous {
 
@@ -24,13 +25,18 @@ class CoordinatorStream;
 struct CoordinatorOptions {
   RosterOptions roster;
   Duration node_timeout{};
+  // None: the nodes are not tested.
+  MakeSelfTest make_self_test;
+  bool only_test = false;  // there is no job after the test
 };
 
 // All are called on the loop.
 struct CoordinatorCallbacks {
-  // All nodes are there; in rank order. Comes again when their tasks have
-  // ports.
+  // All nodes are there; in rank order. Comes again when the self-test has left
+  // some out, and when their tasks have ports.
   std::function<void(const std::vector<Member>&)> on_sealed;
+  // The self-test has passed or failed; its verdict is known.
+  std::function<void()> on_tested;
   // Something to tell people and to write down: a short name and a sentence.
   std::function<void(const std::string& name, const std::string& text)>
       on_event;
@@ -41,12 +47,12 @@ struct CoordinatorCallbacks {
   std::function<void()> on_idle;
 };
 
-// Job: the shell around Roster, Preparation and Gang. It turns streams and time
-// into their events, and sends what they decide. Life cycle: construct,
-// register with a server, serve until on_idle; the server must be shut down
-// before this is destroyed. Threads: gRPC's threads only post to the loop,
-// where everything else happens. The public methods are called on the loop,
-// Rejected() from anywhere. Ownership: the loop must outlive this.
+// Job: the shell around Roster, SelfTest, Preparation and Gang. It turns
+// streams and time into their events, and sends what they decide. Life cycle:
+// construct, register with a server, serve until on_idle; the server must be
+// shut down before this is destroyed. Threads: gRPC's threads only post to the
+// loop, where everything else happens. The public methods are called on the
+// loop, Rejected() from anywhere. Ownership: the loop must outlive this.
 class Coordinator final : public Rendezvous::CallbackService {
  public:
   Coordinator(asio::io_context& loop, CoordinatorOptions options,
@@ -59,7 +65,7 @@ class Coordinator final : public Rendezvous::CallbackService {
   // A peer was turned away in the TLS handshake. Safe from any thread.
   void Rejected(const std::string& reason);
 
-  // Our own agent was told to end before all nodes had joined.
+  // Our own agent was told to end before it had a part in the job.
   void CancelJoin(uint32_t signal);
 
   // One line on who is there and who is missing.
@@ -71,11 +77,16 @@ class Coordinator final : public Rendezvous::CallbackService {
   void Closed(SessionId session);
   std::string NameOf(SessionId session) const;
   void Leave(SessionId session, const std::string& why);
+  // Of a message that is neither a hello nor bulk, by what is going on.
+  Outbox Handle(SessionId session, const AgentMessage& message);
   Outbox HandlePreparation(SessionId session, const AgentMessage& message);
   Outbox HandleGang(SessionId session, const AgentMessage& message);
   void Apply(Outbox outbox);
-  // Moves on when one of the three has reached a decision.
+  // Moves on when one of them has reached a decision.
   void AfterEvent();
+  void AfterSeal();
+  void AfterTest();
+  void GiveOutPlaces(const std::map<SessionId, std::string>& left_out);
   void StartGang(const std::vector<Member>& members, double fabric_seconds);
   void Conclude(const Report& report);
   void Tick();
@@ -91,6 +102,10 @@ class Coordinator final : public Rendezvous::CallbackService {
   SessionId last_session_ = 0;
   std::map<SessionId, std::shared_ptr<CoordinatorStream>> streams_;
   Roster roster_;
+  std::unique_ptr<SelfTest> self_test_;  // while it runs
+  bool tested_ = false;
+  double test_seconds_ = 0;
+  google::protobuf::RepeatedPtrField<LeftOutNode> left_out_;
   std::optional<Preparation> preparation_;  // of a job that needs one
   std::optional<Gang> gang_;
   std::optional<Relay> relay_;

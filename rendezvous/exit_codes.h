@@ -11,6 +11,7 @@ inline constexpr uint32_t kExitUsage = 64;
 inline constexpr uint32_t kExitRendezvous = 69;
 inline constexpr uint32_t kExitInternal = 70;
 inline constexpr uint32_t kExitNodeLost = 75;
+inline constexpr uint32_t kExitFabric = 76;
 inline constexpr uint32_t kExitAuth = 77;
 inline constexpr uint32_t kExitConfig = 78;
 inline constexpr uint32_t kExitNotFound = 127;

@@ -9,6 +9,16 @@
 #include "rendezvous/task_layout.h"
 
 namespace muster::rendezvous {
+namespace {
+
+// Sessions are numbered from 1.
+constexpr SessionId kNoSession = 0;
+
+std::string CancelText(uint32_t signal, const std::string& host) {
+  return absl::StrCat("cancelled by signal ", signal, " on ", host);
+}
+
+}  // namespace
 
 Gang::Gang(const Options& options, const std::vector<Member>& members,
            Moment now)
@@ -153,26 +163,42 @@ Outbox Gang::Lost(SessionId session, const std::string& why, Moment now) {
 
 Outbox Gang::Cancel(SessionId session, uint32_t signal, Moment now) {
   Outbox out;
-  Node* node = Find(session);
+  const Node* node = Find(session);
   if (!node || state_ == State::kFinished) return out;
-  const uint32_t times = ++cancels_[session];
+  Cancelled(session,
+            CauseOn(node->member, CAUSE_CANCELLED,
+                    CancelText(signal, node->member.facts.host_name()), now),
+            signal, now, &out);
+  return out;
+}
+
+Outbox Gang::Cancel(const std::string& host, uint32_t signal, Moment now) {
+  Outbox out;
+  if (state_ == State::kFinished) return out;
+  Cause cause;
+  cause.set_kind(CAUSE_CANCELLED);
+  cause.set_host(host);
+  cause.set_at_unix_ms(now.unix_ms);
+  cause.set_message(CancelText(signal, host));
+  Cancelled(kNoSession, std::move(cause), signal, now, &out);
+  return out;
+}
+
+void Gang::Cancelled(SessionId by, Cause cause, uint32_t signal, Moment now,
+                     Outbox* out) {
+  const uint32_t times = ++cancels_[by];
   // When all workers have ended, there is nothing to cancel but the wait for
   // the collector.
   if (!report_.has_first_cause() && state_ != State::kCollecting) {
-    Cause cause = CauseOn(node->member, CAUSE_CANCELLED,
-                          absl::StrCat("cancelled by signal ", signal, " on ",
-                                       node->member.facts.host_name()),
-                          now);
     cause.set_signal(signal);
-    Fail(std::move(cause), 128 + signal, now, &out);
+    Fail(std::move(cause), 128 + signal, now, out);
   } else if (times > 1) {
     CoordinatorMessage message;
     message.mutable_stop()->set_now(true);
     message.mutable_stop()->set_output(state_ == State::kCollecting);
-    Broadcast(message, &out);
+    Broadcast(message, out);
   }
-  Advance(now, &out);
-  return out;
+  Advance(now, out);
 }
 
 Outbox Gang::Tick(Moment now) {

@@ -71,6 +71,8 @@ class Gang {
   Outbox NodeFailed(SessionId session, const std::string& message, Moment now);
   Outbox Lost(SessionId session, const std::string& why, Moment now);
   Outbox Cancel(SessionId session, uint32_t signal, Moment now);
+  // By the agent of a node without a part in the job, on which it depends.
+  Outbox Cancel(const std::string& host, uint32_t signal, Moment now);
   Outbox Tick(Moment now);
 
   State state() const { return state_; }
@@ -110,6 +112,8 @@ class Gang {
   void Broadcast(const CoordinatorMessage& message, Outbox* out) const;
   void StopAll(Moment now, Outbox* out);
   void Advance(Moment now, Outbox* out);
+  void Cancelled(SessionId by, Cause cause, uint32_t signal, Moment now,
+                 Outbox* out);
   void EnterCollecting(Moment now);
   void Finish(Moment now, Outbox* out);
 

@@ -21,17 +21,6 @@ bool IsLoopback(const std::string& address) {
          address == "::1";
 }
 
-// The address at which peers reach the node with rank 0. Where that node knows
-// itself only by loopback, what another node has proved by connecting counts.
-std::string MasterAddress(const std::vector<Member>& members) {
-  const std::string& own = members.front().facts.address();
-  if (!IsLoopback(own)) return own;
-  for (const Member& member : members) {
-    if (!IsLoopback(member.facts.reached())) return member.facts.reached();
-  }
-  return own;
-}
-
 // Of two nodes with different versions of Open MPI, which do not understand
 // each other; "" for the same one.
 std::string MpiDifference(const NodeFacts& first, const NodeFacts& other) {
@@ -46,6 +35,15 @@ std::string MpiDifference(const NodeFacts& first, const NodeFacts& other) {
 }
 
 }  // namespace
+
+std::string MasterAddress(const std::vector<Member>& members) {
+  const std::string& own = members.front().facts.address();
+  if (!IsLoopback(own)) return own;
+  for (const Member& member : members) {
+    if (!IsLoopback(member.facts.reached())) return member.facts.reached();
+  }
+  return own;
+}
 
 Roster::Roster(RosterOptions options, Moment now)
     : options_(std::move(options)), start_(now.at), last_notice_(now.at) {}
@@ -203,13 +201,64 @@ void Roster::Seal(Moment now, Outbox* out) {
     facts.push_back(node);
   }
   for (const size_t i : OrderNodes(facts)) {
-    Member member{sessions[i], facts[i], {}};
-    member.assignment.set_run_id(options_.run_id);
-    member.assignment.set_node_rank(members_.size());
-    member.assignment.set_node_count(facts.size());
-    members_.push_back(std::move(member));
+    members_.push_back({sessions[i], facts[i], {}});
   }
   if (FailOnProblems(now, out)) return;
+  Number(now, out);
+  if (state_ == State::kFailed) return;
+  join_seconds_ = Seconds(now.at - start_);
+  state_ = State::kSealed;
+}
+
+Outbox Roster::Assign(const std::map<SessionId, std::string>& left_out,
+                      Moment now) {
+  Outbox out;
+  if (state_ != State::kSealed || assigned_) return out;
+  assigned_ = true;
+  if (!left_out.empty()) {
+    std::erase_if(members_, [&](const Member& member) {
+      return left_out.contains(member.session);
+    });
+    Number(now, &out);
+    if (state_ == State::kFailed) return out;
+  }
+  for (const auto& [session, why] : left_out) {
+    parked_.insert(session);
+    Send send{session, {}};
+    send.message.mutable_left_out()->set_why(why);
+    out.push_back(std::move(send));
+  }
+  google::protobuf::RepeatedPtrField<Peer> peers;
+  for (const Member& member : members_) {
+    Peer* peer = peers.Add();
+    peer->set_address(peers.size() == 1 ? member.assignment.master_address()
+                                        : member.facts.address());
+    peer->set_workers(member.facts.workers());
+    peer->set_host_name(member.facts.host_name());
+  }
+  for (const Member& member : members_) {
+    Send send{member.session, {}};
+    Assignment* sent = send.message.mutable_assignment();
+    *sent = member.assignment;
+    *sent->mutable_peers() = peers;
+    if (options_.collector_key) {
+      sent->set_collector_key(
+          options_.collector_key(*sent, member.facts.workers()));
+    }
+    out.push_back(std::move(send));
+  }
+  return out;
+}
+
+void Roster::Number(Moment now, Outbox* out) {
+  for (Member& member : members_) {
+    // Of a TensorFlow job the tasks decide, of any other the node itself.
+    member.facts.set_workers(joined_[member.session].workers());
+    member.assignment.Clear();
+    member.assignment.set_run_id(options_.run_id);
+    member.assignment.set_node_rank(&member - members_.data());
+    member.assignment.set_node_count(members_.size());
+  }
   if (const absl::Status status = AssignTasks(); !status.ok()) {
     Fail(CAUSE_CONFIG, kExitConfig, std::string(status.message()), now, out);
     return;
@@ -220,32 +269,15 @@ void Roster::Seal(Moment now, Outbox* out) {
     rank += member.facts.workers();
   }
   const std::string master = MasterAddress(members_);
-  google::protobuf::RepeatedPtrField<Peer> peers;
-  for (const Member& member : members_) {
-    Peer* peer = peers.Add();
-    peer->set_address(peers.size() == 1 ? master : member.facts.address());
-    peer->set_workers(member.facts.workers());
-    peer->set_host_name(member.facts.host_name());
-  }
   for (Member& member : members_) {
     for (Task& task : *member.assignment.mutable_tasks()) {
-      task.set_address(peers[static_cast<int>(task.node())].address());
+      task.set_address(
+          task.node() == 0 ? master : members_[task.node()].facts.address());
     }
     member.assignment.set_world_size(rank);
     member.assignment.set_master_address(master);
     member.assignment.set_master_port(members_.front().facts.master_port());
-    Send send{member.session, {}};
-    Assignment* sent = send.message.mutable_assignment();
-    *sent = member.assignment;
-    *sent->mutable_peers() = peers;
-    if (options_.collector_key) {
-      sent->set_collector_key(
-          options_.collector_key(*sent, member.facts.workers()));
-    }
-    out->push_back(std::move(send));
   }
-  join_seconds_ = Seconds(now.at - start_);
-  state_ = State::kSealed;
 }
 
 bool Roster::FailOnProblems(Moment now, Outbox* out) {

@@ -36,6 +36,11 @@ std::string NodeName(const Member& member);
 // "node 1 (host1, 10.0.0.2)".
 std::string NodeNameAndAddress(const Member& member);
 
+// The address at which the others reach the first of these nodes. Where it
+// knows itself only by loopback, what another one has proved by connecting
+// counts.
+std::string MasterAddress(const std::vector<Member>& members);
+
 struct RosterOptions {
   std::string run_id;
   Agreement agreement;      // what every agent has to agree with
@@ -49,8 +54,9 @@ struct RosterOptions {
 // Pure: no socket, no thread, no clock. One instance for each attempt.
 //
 //              Hello (last one)
-//   GATHERING ----------------------> SEALED     later hellos are parked
-//       |  deadline, cancel, problem
+//   GATHERING ----------------------> SEALED     later hellos are parked;
+//       |                               |        Assign gives out the places
+//       |  deadline, cancel, problem    v
 //       +---------------------------> FAILED     later hellos are refused
 //
 // A hello that disagrees, or that claims a rank that another node holds, is
@@ -77,8 +83,12 @@ class Roster {
   Outbox Cancel(uint32_t signal, Moment now);
   Outbox Tick(Moment now);
 
+  // Once, after the seal: gives every member its place. The job starts without
+  // those in `left_out`, who are told why and parked; ranks have no holes.
+  Outbox Assign(const std::map<SessionId, std::string>& left_out, Moment now);
+
   State state() const { return state_; }
-  // In rank order; empty unless sealed.
+  // In rank order; empty unless sealed. Their places are final after Assign.
   const std::vector<Member>& members() const { return members_; }
   // Sessions that wait for the verdict without a part in the job.
   const std::set<SessionId>& parked() const { return parked_; }
@@ -93,6 +103,8 @@ class Roster {
   uint32_t max_nodes() const { return options_.agreement.max_nodes(); }
   std::optional<Send> Refuse(SessionId session, const muster::Hello& hello);
   void Seal(Moment now, Outbox* out);
+  // Fills in the members' assignments, or fails.
+  void Number(Moment now, Outbox* out);
   // Whether one of the members has a problem; the job has then failed.
   bool FailOnProblems(Moment now, Outbox* out);
   void Fail(Cause cause, uint32_t exit_code, Moment now, Outbox* out);
@@ -115,6 +127,7 @@ class Roster {
   std::map<std::string, uint32_t> rejections_;  // reason: how often
   std::vector<std::string> refused_;            // hosts
   std::vector<Member> members_;
+  bool assigned_ = false;
   std::set<SessionId> parked_;
   Report report_;
   double join_seconds_ = 0;

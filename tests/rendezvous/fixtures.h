@@ -97,7 +97,7 @@ inline Agreement TensorflowAgreement(uint32_t nodes,
 }
 
 // The members of a job with this agreement and sessions 1, 2, ... `sent` gets
-// what they were told when the last one joined.
+// what they were told when they got their places.
 inline std::vector<Member> SealedWith(const Agreement& agreement,
                                       uint32_t workers,
                                       Outbox* sent = nullptr) {
@@ -107,12 +107,13 @@ inline std::vector<Member> SealedWith(const Agreement& agreement,
                  .join_timeout = std::chrono::minutes(1)},
                 At(0));
   for (uint32_t i = 0; i < agreement.max_nodes(); ++i) {
-    Outbox out = roster.Hello(
+    roster.Hello(
         i + 1,
         HelloOf(agreement, NodeNamed("node" + std::to_string(i), i, workers)),
         At(1));
-    if (sent) *sent = std::move(out);
   }
+  Outbox out = roster.Assign({}, At(1));
+  if (sent) *sent = std::move(out);
   return roster.members();
 }
 

@@ -210,6 +210,14 @@ TEST_F(GangTest, CancelledWorkersThatExitNonzeroAreNotTheCause) {
   EXPECT_EQ(gang.report().first_cause().kind(), CAUSE_CANCELLED);
 }
 
+TEST_F(GangTest, AHostWithoutAPartInTheJobCanCancelIt) {
+  StartAll();
+  EXPECT_EQ(Stops(gang.Cancel("left-out", SIGINT, At(200))), 2u);
+  EXPECT_EQ(gang.report().exit_code(), 130u);
+  EXPECT_EQ(gang.report().first_cause().kind(), CAUSE_CANCELLED);
+  EXPECT_EQ(gang.report().first_cause().host(), "left-out");
+}
+
 TEST_F(GangTest, GivesUpOnOutputThatNeverArrives) {
   StartAll();
   for (uint32_t rank = 0; rank < 4; ++rank) {

@@ -44,10 +44,36 @@ TEST(Roster, WelcomesAndWaitsUntilTheLastNodeJoins) {
   const Outbox last = roster.Hello(2, From("node1"), At(2500));
   EXPECT_EQ(roster.state(), Roster::State::kSealed);
   EXPECT_DOUBLE_EQ(roster.join_seconds(), 2.5);
-  ASSERT_THAT(To(last, 1), SizeIs(1));
-  EXPECT_TRUE(To(last, 1)[0].has_assignment());
+  ASSERT_THAT(last, SizeIs(1));
   EXPECT_TRUE(To(last, 2)[0].has_welcome());
-  EXPECT_TRUE(To(last, 2)[1].has_assignment());
+
+  const Outbox places = roster.Assign({}, At(2600));
+  ASSERT_THAT(places, SizeIs(2));
+  EXPECT_TRUE(To(places, 1)[0].has_assignment());
+  EXPECT_TRUE(To(places, 2)[0].has_assignment());
+  EXPECT_THAT(roster.Assign({}, At(2700)), SizeIs(0)) << "once";
+}
+
+TEST(Roster, NumbersTheRanksAnewWithoutThoseWhoAreLeftOut) {
+  Roster roster = Gathering(2, 3);
+  const Agreement agreement = AgreementOf(2, 3);
+  roster.Hello(1, HelloOf(agreement, NodeNamed("node0", {}, 2)), At(1));
+  roster.Hello(2, HelloOf(agreement, NodeNamed("node1", {}, 4)), At(2));
+  roster.Hello(3, HelloOf(agreement, NodeNamed("node2", {}, 1)), At(3));
+  const Outbox out = roster.Assign({{1, "GPU 3 gives wrong data"}}, At(4));
+  ASSERT_THAT(To(out, 1), SizeIs(1));
+  EXPECT_EQ(To(out, 1)[0].left_out().why(), "GPU 3 gives wrong data");
+  EXPECT_THAT(roster.parked(), testing::ElementsAre(1));
+  const Assignment first = To(out, 2)[0].assignment();
+  EXPECT_EQ(first.node_rank(), 0u);
+  EXPECT_EQ(first.node_count(), 2u);
+  EXPECT_EQ(first.first_rank(), 0u);
+  EXPECT_EQ(first.world_size(), 5u);
+  EXPECT_EQ(first.master_address(), "10.0.0.2");
+  EXPECT_EQ(first.master_port(), NodeNamed("node1").master_port());
+  ASSERT_EQ(first.peers_size(), 2);
+  EXPECT_EQ(first.peers(1).host_name(), "node2");
+  EXPECT_EQ(To(out, 3)[0].assignment().first_rank(), 4u);
 }
 
 TEST(Roster, NumbersTheRanksOfUnequalNodesWithoutGaps) {
@@ -83,10 +109,11 @@ TEST(Roster, EachNodeAndNoOtherIsGivenItsKeyForTheCollector) {
                      }},
                 At(0));
   roster.Hello(1, From("node1"), At(1));
-  const Outbox last = roster.Hello(2, From("node0"), At(2));
-  EXPECT_EQ(To(last, 1).back().assignment().collector_key(),
+  roster.Hello(2, From("node0"), At(2));
+  const Outbox places = roster.Assign({}, At(3));
+  EXPECT_EQ(To(places, 1).back().assignment().collector_key(),
             "node 1, ranks 2+2 of 4");
-  EXPECT_EQ(To(last, 2).back().assignment().collector_key(),
+  EXPECT_EQ(To(places, 2).back().assignment().collector_key(),
             "node 0, ranks 0+2 of 4");
   for (const Member& member : roster.members()) {
     EXPECT_EQ(member.assignment.collector_key(), "") << "only sent";
@@ -447,9 +474,11 @@ TEST(Roster, KeepsItsInvariantsUnderRandomEvents) {
         }
       }
       for (const Send& send : out) {
-        if (send.message.has_assignment()) ++assignments[send.to];
+        EXPECT_FALSE(send.message.has_assignment());
       }
     }
+    const Outbox places = roster.Assign({}, At(now));
+    for (const Send& send : places) ++assignments[send.to];
     if (roster.state() != Roster::State::kSealed) {
       EXPECT_TRUE(assignments.empty());
       continue;
