@@ -1,4 +1,5 @@
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,14 +11,15 @@
 #include "absl/time/clock.h"
 #include "launcher/history/commands.h"
 #include "launcher/history/figures.h"
-#include "launcher/history/harmless.h"
 #include "launcher/history/log_notes.h"
 #include "launcher/history/run_facts.h"
+#include "launcher/terminal/harmless.h"
 
 namespace muster::history {
 namespace {
 
 using Json = nlohmann::ordered_json;
+using terminal::Harmless;
 
 struct LogGaps {
   std::string log;  // "logs/3.stdout"
@@ -57,6 +59,26 @@ absl::StatusOr<std::vector<LogGaps>> ReadGaps(RunSource& source,
     if (!status.ok()) return status;
   }
   return gaps;
+}
+
+// More of it is not read: the single tests of every pair of very many nodes.
+constexpr size_t kMostSelfTest = 64 << 20;
+constexpr size_t kShownFindings = 3;
+
+// None where there was no self-test.
+absl::StatusOr<std::optional<SelfTestFacts>> ReadSelfTest(
+    RunSource& source, const std::string& run_id) {
+  ReadRequest read;
+  read.set_run_id(run_id);
+  read.set_path("fabric.json");
+  std::string text;
+  const absl::Status status = source.Read(read, [&](const ReadChunk& chunk) {
+    if (text.size() < kMostSelfTest) absl::StrAppend(&text, chunk.data());
+    return absl::OkStatus();
+  });
+  if (absl::IsNotFound(status)) return std::nullopt;
+  if (!status.ok()) return status;
+  return ToSelfTest(text);
 }
 
 // Job: the lines of one run, each with its name in front.
@@ -153,6 +175,22 @@ void AddGaps(const std::vector<LogGaps>& gaps, Lines* lines) {
   }
 }
 
+void AddSelfTest(const std::optional<SelfTestFacts>& test, Lines* lines) {
+  if (!test) return;
+  lines->Add("self-test",
+             absl::StrCat(test->verdict, ": ", test->kind, ", ", test->rounds,
+                          test->rounds == 1 ? " round, " : " rounds, ",
+                          ShownDuration(absl::Seconds(test->seconds)),
+                          ", in fabric.json"));
+  for (size_t i = 0; i < test->findings.size(); ++i) {
+    if (i == kShownFindings) {
+      lines->Add("", absl::StrCat("and ", test->findings.size() - i, " more"));
+      break;
+    }
+    lines->Add("", test->findings[i]);
+  }
+}
+
 void AddPlaces(const Surface& surface, const RunFacts& run, Lines* lines) {
   const auto place = [&](const char* path) {
     const std::string local = surface.source.PathOf(run.run_id, path);
@@ -167,6 +205,7 @@ void AddPlaces(const Surface& surface, const RunFacts& run, Lines* lines) {
 }
 
 std::string AsText(const Surface& surface, const RunFacts& run,
+                   const std::optional<SelfTestFacts>& test,
                    const std::vector<LogGaps>& gaps) {
   Lines lines;
   lines.Add("run", run.run_id);
@@ -180,6 +219,8 @@ std::string AsText(const Surface& surface, const RunFacts& run,
   }
   AddTimes(run, absl::Now(), &lines);
   AddNodes(run, &lines);
+  AddSelfTest(test, &lines);
+  for (const std::string& node : run.left_out) lines.Add("left out", node);
   AddCause(run.first_cause, &lines);
   for (const std::string& missing : run.missing_output) {
     lines.Add("missing", missing);
@@ -195,6 +236,7 @@ Json Parsed(const std::string& text) {
 }
 
 std::string AsJson(const RunSummary& summary, const RunFacts& run,
+                   const std::optional<SelfTestFacts>& test,
                    const std::vector<LogGaps>& gaps) {
   Json missing = Json::array();
   for (const LogGaps& log : gaps) {
@@ -202,13 +244,14 @@ std::string AsJson(const RunSummary& summary, const RunFacts& run,
                        {"gaps", log.notes.gaps()},
                        {"missing_bytes", log.notes.missing_bytes()}});
   }
-  const Json json = {
+  Json json = {
       {"run_id", run.run_id},
       {"state", run.state},
       {"run", Parsed(summary.run_json())},
       {"report", Parsed(summary.report_json())},
       {"gaps", std::move(missing)},
       {"bytes", {{"logs", run.log_bytes}, {"outputs", run.output_bytes}}}};
+  if (test) json["fabric"] = test->json;
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -221,9 +264,13 @@ absl::StatusOr<int> PrintRun(const Surface& surface, const std::string& run_id,
   const absl::StatusOr<std::vector<LogGaps>> gaps =
       ReadGaps(surface.source, run_id);
   if (!gaps.ok()) return gaps.status();
+  const absl::StatusOr<std::optional<SelfTestFacts>> test =
+      ReadSelfTest(surface.source, run_id);
+  if (!test.ok()) return test.status();
   const RunFacts run = ToFacts(*summary);
-  const absl::Status written = surface.out.Write(
-      json ? AsJson(*summary, run, *gaps) : AsText(surface, run, *gaps));
+  const absl::Status written =
+      surface.out.Write(json ? AsJson(*summary, run, *test, *gaps)
+                             : AsText(surface, run, *test, *gaps));
   if (!written.ok()) return written;
   return 0;
 }

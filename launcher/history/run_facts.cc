@@ -6,12 +6,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "launcher/history/harmless.h"
+#include "launcher/terminal/harmless.h"
 
 namespace muster::history {
 namespace {
 
 using Json = nlohmann::ordered_json;
+using terminal::Harmless;
 
 constexpr size_t kShownIds = 5;
 
@@ -83,6 +84,11 @@ void ReadReport(const Json& report, RunFacts* facts) {
         absl::StrCat("node ", Number(missing, "node").value_or(0), " (",
                      Text(missing, "host"), "): ", Text(missing, "message")));
   }
+  for (const Json& node : Field(report, "left_out")) {
+    facts->left_out.push_back(absl::StrCat(Text(node, "host"), " (",
+                                           Text(node, "address"),
+                                           "): ", Text(node, "why")));
+  }
 }
 
 std::string SomeIds(const std::vector<const RunFacts*>& runs) {
@@ -127,6 +133,26 @@ RunFacts ToFacts(const RunSummary& summary) {
   facts.changed = absl::FromUnixMillis(summary.changed_unix_ms());
   ReadRun(Json::parse(summary.run_json(), nullptr, false), &facts);
   ReadReport(Json::parse(summary.report_json(), nullptr, false), &facts);
+  return facts;
+}
+
+std::optional<SelfTestFacts> ToSelfTest(const std::string& fabric_json) {
+  constexpr int kTop = 1;
+  const auto keep = [](int depth, Json::parse_event_t event, Json& parsed) {
+    return depth != kTop || event != Json::parse_event_t::key ||
+           (parsed != "nodes" && parsed != "tests");
+  };
+  SelfTestFacts facts;
+  facts.json = Json::parse(fabric_json, keep, false);
+  facts.verdict = Text(facts.json, "verdict");
+  if (facts.verdict.empty()) return std::nullopt;
+  facts.kind = Text(facts.json, "kind");
+  facts.rounds = Number(facts.json, "rounds").value_or(0);
+  const Json& seconds = Field(facts.json, "seconds");
+  if (seconds.is_number()) facts.seconds = seconds.get<double>();
+  for (const Json& finding : Field(facts.json, "findings")) {
+    facts.findings.push_back(Text(finding, "message"));
+  }
   return facts;
 }
 

@@ -1,4 +1,4 @@
-// What run.json and report.json say of a run, for people.
+// What run.json, report.json and fabric.json say of a run, for people.
 #ifndef MUSTER_LAUNCHER_HISTORY_RUN_FACTS_H_
 #define MUSTER_LAUNCHER_HISTORY_RUN_FACTS_H_
 
@@ -41,6 +41,8 @@ struct RunFacts {
   std::vector<std::pair<std::string, double>> phases;  // seconds, in order
   nlohmann::ordered_json first_cause;                  // null: there is none
   std::vector<std::string> missing_output;  // what, of which node, and why
+  // Nodes that failed the self-test, each with why the job ran without it.
+  std::vector<std::string> left_out;
   uint64_t log_bytes = 0;
   uint64_t output_bytes = 0;
   absl::Time changed;
@@ -53,6 +55,20 @@ struct RunFacts {
 // Never fails: files that are not there, or not what they should be, say
 // nothing.
 RunFacts ToFacts(const RunSummary& summary);
+
+// What fabric.json says of the self-test.
+struct SelfTestFacts {
+  std::string verdict;  // "pass", "warn", "fail", "none"
+  std::string kind;     // "nccl", "gloo"
+  uint64_t rounds = 0;
+  double seconds = 0;
+  std::vector<std::string> findings;  // a sentence each
+  // All of fabric.json but the nodes and the single tests, which are many.
+  nlohmann::ordered_json json;
+};
+
+// None where the text is not what it should be.
+std::optional<SelfTestFacts> ToSelfTest(const std::string& fabric_json);
 
 // The newest first; those whose start is not known last.
 void SortByStart(std::vector<RunFacts>* runs);

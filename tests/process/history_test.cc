@@ -101,6 +101,22 @@ TEST_F(History, RunsAndShowSayWhatWas) {
   EXPECT_TRUE(show["gaps"].empty());
 }
 
+TEST_F(History, ShowSaysWhatTheSelfTestFound) {
+  const std::string run =
+      RunJob("true", {{"--nnodes", "1"}, {"--nproc-per-node", "1"}});
+  EXPECT_THAT(Out({"show", "latest"}), Not(HasSubstr("self-test")));
+  WriteFile(run + "/fabric.json",
+            R"({"kind": "gloo", "verdict": "warn", "seconds": 1.25,
+                "rounds": 2, "nodes": [{}], "tests": [{}],
+                "findings": [{"message": "host1 is \u001b[31mslow"}]})");
+  EXPECT_THAT(Out({"show", "latest"}),
+              HasSubstr("\nself-test   warn: gloo, 2 rounds, 1.2s, in "
+                        "fabric.json\n            host1 is \\x1b[31mslow\n"));
+  const auto show = nlohmann::json::parse(Out({"show", "latest", "--json"}));
+  EXPECT_EQ(show["fabric"]["verdict"], "warn");
+  EXPECT_FALSE(show["fabric"].contains("tests"));
+}
+
 TEST_F(History, LogsShowEachRankItsLines) {
   RunJob("echo out $RANK; echo err $RANK >&2; printf end");
   EXPECT_THAT(Lines(Out({"logs", "latest"})),

@@ -1,5 +1,6 @@
 #include "launcher/history/run_facts.h"
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -71,6 +72,42 @@ TEST(RunFacts, OutputThatIsMissingIsToldByNode) {
       "missing_output": [{"node": 1, "host": "b", "message": "7 bytes"}, 7]})"));
   EXPECT_THAT(run.missing_output,
               ElementsAre("node 1 (b): 7 bytes", "node 0 (): "));
+}
+
+TEST(RunFacts, NodesThatWereLeftOutAreNamed) {
+  const RunFacts run = ToFacts(Summary(kRun, R"({"result": "succeeded",
+      "left_out": [{"host": "c", "address": "10.0.0.3", "why": "slow"}]})"));
+  EXPECT_THAT(run.left_out, ElementsAre("c (10.0.0.3): slow"));
+}
+
+TEST(SelfTestFacts, AreTheVerdictAndTheFindings) {
+  const auto test = ToSelfTest(R"({"kind": "gloo", "verdict": "fail",
+      "seconds": 1.4, "rounds": 3, "nodes": [{"node": 0, "tests": [1]}],
+      "tests": [{"findings": 1}],
+      "findings": [{"message": "b fails", "nodes": [1]}, 7],
+      "notes": ["n"]})");
+  ASSERT_TRUE(test);
+  EXPECT_EQ(test->verdict, "fail");
+  EXPECT_EQ(test->kind, "gloo");
+  EXPECT_EQ(test->rounds, 3u);
+  EXPECT_EQ(test->seconds, 1.4);
+  EXPECT_THAT(test->findings, ElementsAre("b fails", ""));
+  EXPECT_EQ(test->json, nlohmann::ordered_json::parse(
+                            R"({"kind": "gloo", "verdict": "fail",
+      "seconds": 1.4, "rounds": 3,
+      "findings": [{"message": "b fails", "nodes": [1]}, 7],
+      "notes": ["n"]})"));
+}
+
+TEST(SelfTestFacts, OfTextThatIsNotWhatItShouldBeAreNone) {
+  for (const char* text :
+       {"", "{", "[]", "null", "\xff", "7", "{}", R"({"verdict": 7})"}) {
+    EXPECT_FALSE(ToSelfTest(text)) << text;
+  }
+  const auto test = ToSelfTest(R"({"verdict": "pass", "seconds": "x",
+      "rounds": -1, "findings": {}})");
+  ASSERT_TRUE(test);
+  EXPECT_EQ(test->rounds, 0u);
 }
 
 TEST(RunFacts, FilesThatAreNotWhatTheyShouldBeSayNothing) {
