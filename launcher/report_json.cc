@@ -59,6 +59,16 @@ Json MissingToJson(const Report& report) {
   return json;
 }
 
+Json LeftOutToJson(const Report& report) {
+  Json json = Json::array();
+  for (const LeftOutNode& node : report.left_out()) {
+    json.push_back({{"host", node.host()},
+                    {"address", node.address()},
+                    {"why", node.why()}});
+  }
+  return json;
+}
+
 Json DurationsToJson(const PhaseSeconds& phases) {
   return {{"join", Milliseconds(phases.join())},
           {"fabric", Milliseconds(phases.fabric())},
@@ -129,6 +139,7 @@ std::string ReportToJson(const Report& report) {
   if (report.missing_output_size() > 0) {
     json["missing_output"] = MissingToJson(report);
   }
+  if (report.left_out_size() > 0) json["left_out"] = LeftOutToJson(report);
   if (report.has_durations()) {
     json["durations"] = DurationsToJson(report.durations());
   }

@@ -22,6 +22,7 @@ namespace {
 constexpr int kTailLines = 20;
 constexpr size_t kRankRanges = 6;
 constexpr int kMissingRows = 8;
+constexpr int kLeftOutRows = 8;
 
 std::string Bytes(uint64_t bytes) {
   if (bytes < 1000) return absl::StrCat(bytes, " bytes");
@@ -132,6 +133,24 @@ std::string Missing(const Report& report) {
   return rows;
 }
 
+// "left out  host-2 (10.0.0.3): why", a row for each node.
+std::string LeftOut(const Report& report) {
+  std::string rows;
+  for (int i = 0; i < report.left_out_size(); ++i) {
+    if (i == kLeftOutRows) {
+      const std::string more = Count(report.left_out_size() - i, "more node");
+      return absl::StrCat(
+          rows, Row("left out", absl::StrCat(more, ": the report says why")));
+    }
+    const LeftOutNode& node = report.left_out(i);
+    absl::StrAppend(
+        &rows, Row("left out", absl::StrCat(Printable(node.host()), " (",
+                                            Printable(node.address()),
+                                            "): ", Printable(node.why()))));
+  }
+  return rows;
+}
+
 struct Phase {
   const char* name;
   double seconds;
@@ -211,6 +230,7 @@ std::string ReportBlock(const Report& report, const ReportPaths& paths,
         cause.kind() == CAUSE_OUTPUT ? "" : Message(cause.message()),
         StderrTail(cause), Others(report), Missing(report));
   }
+  absl::StrAppend(&block, LeftOut(report));
   if (report.result() != RESULT_SUCCEEDED) {
     absl::StrAppend(&block, Times(report),
                     Row("exit code", absl::StrCat(report.exit_code(), ": ",

@@ -53,6 +53,17 @@ TEST(ReportJson, MissingOutputIsListedByNode) {
                                        "message": "7 bytes"}])"));
 }
 
+TEST(ReportJson, NodesThatFailedTheSelfTestAreListed) {
+  const Report report = FromText(R"(
+      result: RESULT_SUCCEEDED
+      left_out { host: "b" address: "10.0.0.2" why: "b fails" })");
+  EXPECT_EQ(nlohmann::json::parse(ReportToJson(report))["left_out"],
+            nlohmann::json::parse(R"([{"host": "b", "address": "10.0.0.2",
+                                       "why": "b fails"}])"));
+  EXPECT_FALSE(
+      nlohmann::json::parse(ReportToJson(Report())).contains("left_out"));
+}
+
 TEST(ReportJson, AFailureHasEveryFieldOfTheContract) {
   const Report report = FromText(R"(
       result: RESULT_FAILED exit_code: 3 run_id: "r1" attempt: 1 nodes: 2

@@ -117,7 +117,7 @@ TEST(ReportText, EveryOtherKindHasItsSentence) {
        "FAILED", 75, "failed: node 1 (b) was lost: silent for 5s",
        "a node was lost: try again elsewhere"},
       {R"(kind: CAUSE_FABRIC)", "FAILED", 76,
-       "failed: the network failed the self-test", "the self-test failed"},
+       "failed: the fabric failed the self-test", "the self-test failed"},
       {R"(kind: CAUSE_RENDEZVOUS message: "node2 is missing\nlook there")",
        "FAILED", 69, "failed: the rendezvous failed: node2 is missing",
        "the nodes did not all meet or reach each other"},
@@ -190,6 +190,20 @@ TEST(ReportText, MissingOutputComesAfterWhatElseWentWrong) {
   EXPECT_THAT(ReportBlock(report, {}),
               HasSubstr("  why          see it\n"
                         "  missing      node 1 (b): 7 bytes\n"));
+}
+
+TEST(ReportText, NodesThatFailedTheSelfTestAreNamedOnSuccessToo) {
+  Report report = FromText(R"(
+      result: RESULT_SUCCEEDED run_id: "r1" nodes: 3 world_size: 3
+      left_out { host: "b" address: "10.0.0.2" why: "b fails with\033 all" }
+      durations { fabric: 1 run: 2 })");
+  EXPECT_EQ(ReportBlock(report, {}),
+            "muster: run r1 SUCCEEDED: 3 workers on 3 nodes in 3s\n"
+            "  left out     b (10.0.0.2): b fails with\\x1b all\n");
+  for (int i = 0; i < 9; ++i) report.add_left_out()->set_host("c");
+  EXPECT_THAT(ReportBlock(report, {}),
+              HasSubstr("  left out     c (): \n"
+                        "  left out     2 more nodes: the report says why\n"));
 }
 
 TEST(ReportText, ATaskOfTensorflowIsNamed) {
