@@ -36,10 +36,12 @@ void WriteReport(const Report& report, const std::string& path) {
 }  // namespace
 
 Agent::Agent(JobSpec spec, AgentCredentials credentials,
-             process::KeeperHandle keeper, env::Variables inherited)
+             process::KeeperHandle keeper, env::Variables inherited,
+             bool as_json)
     : spec_(std::move(spec)),
       credentials_(std::move(credentials)),
       inherited_(std::move(inherited)),
+      as_json_(as_json),
       deadline_(Now().at + milliseconds(spec_.join_timeout_ms())),
       signals_(loop_, SIGINT, SIGTERM),
       timer_(loop_),
@@ -78,6 +80,7 @@ int Agent::Run() {
   RemoveFiles();
   if (host_) {
     host_->Shutdown();
+    if (PrintTest()) return static_cast<int>(report_->exit_code());
     fputs(ReportBlock(*report_, host_->Paths(*report_),
                       isatty(STDERR_FILENO) ? Colour::kOn : Colour::kOff)
               .c_str(),
@@ -123,6 +126,7 @@ rendezvous::Session::Callbacks Agent::SessionCallbacks() {
 
 void Agent::Received(const CoordinatorMessage& message) {
   coordinator_alive_.Heard(kCoordinator, Now().at);
+  if (node_test_ && node_test_->Handle(message)) return;
   switch (message.body_case()) {
     case CoordinatorMessage::kWelcome:
       phase_ = Phase::kWaiting;
@@ -144,8 +148,19 @@ void Agent::Received(const CoordinatorMessage& message) {
     case CoordinatorMessage::kRefusal:
       GotReport(message.refusal().report());
       break;
+    case CoordinatorMessage::kFabricStart:
+      Test(message);
+      break;
+    case CoordinatorMessage::kLeftOut:
+      spdlog::error(
+          "the job starts without this node, which failed the self-test: {}; "
+          "it waits for the verdict",
+          message.left_out().why());
+      EndTest([this] { phase_ = Phase::kWaiting; });
+      break;
     case CoordinatorMessage::kAssignment:
-      Assigned(message.assignment());
+      EndTest(
+          [this, assignment = message.assignment()] { Assigned(assignment); });
       break;
     case CoordinatorMessage::kCluster:
       Prove(message.cluster());
@@ -173,6 +188,9 @@ void Agent::Received(const CoordinatorMessage& message) {
       concluded_ = true;
       GotReport(message.report());
       break;
+    case CoordinatorMessage::kFabricRound:
+    case CoordinatorMessage::kStoreValue:
+    case CoordinatorMessage::kFabricStop:
     case CoordinatorMessage::kBeatReply:
     case CoordinatorMessage::BODY_NOT_SET:
       break;
@@ -237,7 +255,7 @@ void Agent::GotSignal(int signo) {
   const bool urgent = ++urgency_ > 1;
   if (!urgent) cancelled_by_ = signo;
   const std::string name = process::SignalName(signo);
-  if (phase_ < Phase::kPreparing || (phase_ == Phase::kPreparing && urgent)) {
+  if (phase_ < Phase::kTesting || (phase_ <= Phase::kPreparing && urgent)) {
     if (host_ && !urgent) {
       host_->coordinator().CancelJoin(signo);
     } else {
@@ -310,7 +328,7 @@ void Agent::GotReport(const Report& report) {
   } else if (phase_ == Phase::kDraining && !output_done_) {
     HurryOutput();
   } else {
-    Leave();
+    EndTest([this] { Leave(); });
   }
 }
 

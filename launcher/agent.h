@@ -14,6 +14,7 @@
 #include "env/frameworks/placement.h"
 #include "env/frameworks/variables.h"
 #include "launcher/agent_credentials.h"
+#include "launcher/fabric/node_test.h"
 #include "launcher/host.h"
 #include "launcher/job_temp.h"
 #include "launcher/mpi/node_service.h"
@@ -40,7 +41,8 @@ namespace muster::launcher {
 //   who hosts    reach the   welcomed    workers     output on    verdict
 //                coordinator or parked   run         its way      is known
 //
-// Between WAITING and RUNNING comes PREPARING where the start has to be proved
+// Between WAITING and RUNNING come TESTING, the self-test of the fabric, after
+// which a node may be parked, and PREPARING where the start has to be proved
 // first: the ports of a TensorFlow job.
 // Every phase can go to LEAVING when it fails; RUNNING only by way of stopping
 // the workers.
@@ -48,9 +50,11 @@ namespace muster::launcher {
 // Threads: everything on the thread that calls Run().
 class Agent {
  public:
-  // `inherited` is this process's environment, for the workers.
+  // `inherited` is this process's environment, for the workers. With
+  // `as_json`, `muster check` prints JSON.
   Agent(JobSpec spec, AgentCredentials credentials,
-        process::KeeperHandle keeper, env::Variables inherited);
+        process::KeeperHandle keeper, env::Variables inherited,
+        bool as_json = false);
   ~Agent();
 
   // Returns the exit code of the contract.
@@ -61,6 +65,7 @@ class Agent {
     kLocating,
     kJoining,
     kWaiting,
+    kTesting,
     kPreparing,
     kRunning,
     kDraining,
@@ -106,6 +111,15 @@ class Agent {
   void Beat();
   void SendToCoordinator(AgentMessage message);
 
+  // The self-test: agent_fabric.cc.
+  // `start` is a FabricStart.
+  void Test(const CoordinatorMessage& start);
+  // Ends what this node has of it, and then calls `next`.
+  void EndTest(std::function<void()> next);
+  void TestEnded(const std::string& problem);
+  // `muster check`: what was seen, on standard output. False without a test.
+  bool PrintTest() const;
+
   // Preparing: agent_prepare.cc.
   void Assigned(const Assignment& assignment);
   void Prepare();
@@ -134,6 +148,7 @@ class Agent {
   void Release(bool failed);
   void ServicesGone();
   env::Variables ServiceVariables() const;
+  env::Variables ProbeVariables() const;
   mpi::ServiceKeeper ServiceKeeper();
 
   // The end.
@@ -152,6 +167,7 @@ class Agent {
   const AgentCredentials credentials_;
   const std::string incarnation_ = MakeRunId("agent");  // of this process
   const env::Variables inherited_;
+  const bool as_json_;
   const rendezvous::Instant deadline_;  // for joining
 
   asio::io_context loop_;
@@ -160,6 +176,8 @@ class Agent {
   Phase phase_ = Phase::kLocating;
   std::optional<Node> node_;
   std::unique_ptr<WorkerGroup> workers_;
+  std::unique_ptr<fabric::NodeTest> node_test_;  // while it runs
+  std::function<void()> after_test_;
   std::string interface_;  // over which this node reaches the others
   std::unique_ptr<mpi::Probe> mpi_probe_;  // while it runs
   mpi::Version mpi_version_;

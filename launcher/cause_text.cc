@@ -85,7 +85,7 @@ std::string WhatHappened(const Report& report) {
     case CAUSE_NODE_LOST:
       return absl::StrCat(who("a node"), " was lost");
     case CAUSE_FABRIC:
-      return absl::StrCat(who("the network"), " failed the self-test");
+      return absl::StrCat(who("the fabric"), " failed the self-test");
     case CAUSE_RENDEZVOUS:
       return absl::StrCat("the rendezvous failed", known.empty() ? "" : " at ",
                           known);

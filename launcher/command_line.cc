@@ -24,15 +24,18 @@ namespace {
 using Strings = std::vector<std::string>;
 
 // In the contract, but not in this version.
-const char* const kLater[] = {"check", "doctor"};
+const char* const kLater[] = {"doctor"};
 
 const char kCommands[] =
-    "run, sim, env, collect, runs, show, logs, files, get, rsh and token";
+    "run, sim, check, env, collect, runs, show, logs, files, get, rsh and "
+    "token";
 
 // Variables that are read elsewhere.
-const char* const kOtherVariables[] = {"MUSTER_TOKEN",     "MUSTER_RUN_ID",
-                                       "MUSTER_DIR",       "MUSTER_LISTEN",
-                                       "MUSTER_RUN_QUOTA", "MUSTER_FROM"};
+const char* const kOtherVariables[] = {"MUSTER_TOKEN", "MUSTER_RUN_ID",
+                                       "MUSTER_DIR", "MUSTER_LISTEN",
+                                       "MUSTER_RUN_QUOTA", "MUSTER_FROM",
+                                       // Of stand-ins for NCCL, in tests.
+                                       "MUSTER_FAULT"};
 
 template <size_t n>
 bool IsOneOf(const char* const (&names)[n], const std::string& name) {
@@ -61,7 +64,9 @@ class JobParser {
   }
 
   CommandLine Parse(Strings arguments) {
-    if (command_ == Command::kEnv) TakeJson(&arguments);
+    if (command_ == Command::kEnv || command_ == Command::kCheck) {
+      TakeJson(&arguments);
+    }
     const auto separator = std::find(arguments.begin(), arguments.end(), "--");
     const bool has_separator = separator != arguments.end();
     ScannedFlags scanned =
@@ -72,7 +77,9 @@ class JobParser {
 
     ReadFallbacks();
     for (const Flag& flag : Flags()) ReadFlag(flag, scanned.values[&flag]);
-    if (has_separator) {
+    if (command_ == Command::kCheck) {
+      TakeNoCommand(has_separator || scanned.command_seen);
+    } else if (has_separator) {
       ReadCommand({separator + 1, arguments.end()});
     } else if (!scanned.command_seen) {
       ReadCommand({});
@@ -186,6 +193,19 @@ class JobParser {
                   : ": not for muster sim: sim gives each node its own"));
   }
 
+  // The self-test is all that there is.
+  void TakeNoCommand(bool has_command) {
+    FabricSettings* fabric = spec_.mutable_agreement()->mutable_fabric();
+    fabric->set_only(true);
+    if (has_command) {
+      mistakes_.push_back(
+          "muster check starts no command; muster run tests before it does");
+    }
+    if (fabric->kind() == FABRIC_OFF) {
+      mistakes_.push_back("--fabric-check off leaves muster check nothing");
+    }
+  }
+
   // The user's own command.
   void ReadCommand(const Strings& command) {
     if (command.empty()) {
@@ -243,6 +263,11 @@ class JobParser {
       result.command =
           RunCommand{std::move(spec_), std::move(learnt_.discovery),
                      std::move(learnt_.lines)};
+    } else if (command_ == Command::kCheck) {
+      result.command =
+          CheckCommand{{std::move(spec_), std::move(learnt_.discovery),
+                        std::move(learnt_.lines)},
+                       json_};
     } else if (command_ == Command::kEnv) {
       result.command = EnvCommand{std::move(spec_), json_, MakeDecisions()};
     } else {
@@ -298,6 +323,28 @@ CommandLine ParseRsh(const Strings& arguments) {
           {}};
 }
 
+// Agents write it, so what is wrong is a fault of muster's own.
+CommandLine ParseFabricProbe(const Strings& arguments) {
+  FabricProbeCommand command;
+  const std::map<absl::string_view, std::string*> values = {
+      {"--nccl-library", &command.nccl_library},
+      {"--log", &command.log},
+      {"--host-id", &command.host_id}};
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const auto found = values.find(arguments[i]);
+    if (arguments[i] == "--inventory") {
+      command.inventory = true;
+    } else if (found != values.end() && i + 1 < arguments.size()) {
+      *found->second = arguments[++i];
+    } else {
+      return Wrong(
+          absl::StrCat("muster fabric-probe: ", Printable(arguments[i]),
+                       ": for muster's own agents alone"));
+    }
+  }
+  return {std::move(command)};
+}
+
 CommandLine ParseCollectCommand(const Strings& arguments,
                                 const Variables& variables) {
   ParsedCollect parsed = ParseCollect(arguments, variables);
@@ -324,8 +371,8 @@ CommandLine NoSuchCommand(const std::string& word) {
                               kCommands));
   }
   const std::string nearest =
-      Nearest(word, {"run", "sim", "env", "rsh", "token", "runs", "show",
-                     "logs", "files", "get"});
+      Nearest(word, {"run", "sim", "check", "env", "rsh", "token", "runs",
+                     "show", "logs", "files", "get"});
   return Wrong(absl::StrCat(
       shown, ": no command of muster; the commands are ", kCommands,
       nearest.empty() ? "" : absl::StrCat("; did you mean ", nearest, "?")));
@@ -369,8 +416,12 @@ CommandLine ParseCommandLine(const Strings& arguments,
     return ParseCollectCommand(rest, surroundings.variables);
   }
   if (first == "mpi-rank") return {RankShimCommand{}};
+  if (first == "fabric-probe") return ParseFabricProbe(rest);
   if (first == "run") return JobParser(Command::kRun, surroundings).Parse(rest);
   if (first == "sim") return JobParser(Command::kSim, surroundings).Parse(rest);
+  if (first == "check") {
+    return JobParser(Command::kCheck, surroundings).Parse(rest);
+  }
   if (first == "env") return JobParser(Command::kEnv, surroundings).Parse(rest);
   if (const auto history = FindHistoryCommand(first)) {
     return ParseHistory(*history, rest, surroundings);

@@ -48,6 +48,12 @@ struct SimCommand {
   JobSpec spec;
 };
 
+// `muster check`: this node's agent, for the self-test alone.
+struct CheckCommand {
+  RunCommand run;     // spec.agreement().fabric().only() is set, no command
+  bool json = false;  // not a table
+};
+
 // What decided, for each flag that says how large the job is and which part of
 // it is here, by the flag's name: "--nnodes 4", "MUSTER_NNODES=4",
 // "SLURM_STEP_NUM_NODES=4" or "default".
@@ -72,6 +78,14 @@ struct RshCommand {
 // `muster mpi-rank`: for mpirun alone.
 struct RankShimCommand {};
 
+// `muster fabric-probe`: for agents alone.
+struct FabricProbeCommand {
+  bool inventory = false;    // print what this node has, and leave
+  std::string nccl_library;  // "": the loader's
+  std::string log;           // of NCCL's own; "": standard error
+  std::string host_id;       // what NCCL takes for this host; "": itself
+};
+
 // --help, --version, or `muster` alone: print and leave.
 struct PrintCommand {
   std::string text;
@@ -88,9 +102,9 @@ struct UsageErrors {
 };
 
 struct CommandLine {
-  std::variant<RunCommand, SimCommand, EnvCommand, TokenCommand, RshCommand,
-               RankShimCommand, CollectCommand, HistoryCommand, PrintCommand,
-               UsageErrors>
+  std::variant<RunCommand, SimCommand, EnvCommand, CheckCommand, TokenCommand,
+               RshCommand, RankShimCommand, FabricProbeCommand, CollectCommand,
+               HistoryCommand, PrintCommand, UsageErrors>
       command;
   std::vector<std::string> warnings = {};  // a line each, for stderr
   // For each flag that is not left to its default, by its name without dashes,

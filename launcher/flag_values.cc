@@ -201,14 +201,4 @@ const Codec kInsecureCodec = {
       return Values{spec.insecure() ? "true" : "false"};
     }};
 
-const Codec kFabricCheckCodec = {[](const std::string& value, JobSpec*) {
-                                   if (value == "nccl" || value == "gloo") {
-                                     return NotInThisVersion("use auto or off");
-                                   }
-                                   return value == "auto" || value == "off"
-                                              ? absl::OkStatus()
-                                              : Must("auto or off");
-                                 },
-                                 [](const JobSpec&) { return Values{}; }};
-
 }  // namespace muster::launcher

@@ -53,9 +53,17 @@ extern const Codec kPretendGpusCodec;
 extern const Codec kSharedDirCodec;
 extern const Codec kInputCodec;
 extern const Codec kOutputCodec;
-// These take only the values that mean what this version does anyway.
-extern const Codec kMaxRestartsCodec;
 extern const Codec kFabricCheckCodec;
+extern const Codec kFabricSizeCodec;
+extern const Codec kFabricRoundsCodec;
+extern const Codec kFabricTimeoutCodec;
+extern const Codec kExhaustiveCodec;
+extern const Codec kStrictCodec;
+extern const Codec kLimitLocalCodec;
+extern const Codec kLimitNetworkCodec;
+extern const Codec kNcclLibraryCodec;
+// This takes only the value that means what this version does anyway.
+extern const Codec kMaxRestartsCodec;
 
 }  // namespace muster::launcher
 

@@ -26,6 +26,7 @@ const Flag kFlags[] = {
      .fallback = "1",
      .help = "Nodes of the job; with MIN:MAX, any number between will do. If "
              "not given, what the scheduler says comes before the default.",
+     .for_check = true,
      .codec = &kNodesCodec},
     {.name = "nproc-per-node",
      .value = "N|gpu|cpu|auto",
@@ -184,12 +185,66 @@ const Flag kFlags[] = {
      .group = Group::kMeeting,
      .codec = &kNodeTimeoutCodec},
     {.name = "fabric-check",
-     .value = "auto|off",
+     .value = "auto|nccl|gloo|off",
      .fallback = "auto",
-     .help = "Self-test of the network before the start. This version has "
-             "none yet.",
-     .group = Group::kMeeting,
+     .help = "Prove that the nodes reduce together, with right data and in "
+             "good time, before the workers start: auto takes NCCL with GPUs "
+             "and Gloo on several nodes without.",
+     .group = Group::kSelfTest,
      .codec = &kFabricCheckCodec},
+    {.name = "nccl-library",
+     .value = "FILE",
+     .default_text = "what the command's Python loads, else the system's",
+     .help =
+         "The libnccl.so.2 to test with on this node. Without it the files "
+         "tell: what the PyTorch of the command's Python is linked with, or "
+         "the nvidia-nccl wheel beside it; the Python of PATH stands for a "
+         "command that is a shell's, and with muster check. The self-test "
+         "says which was loaded, and whose it is.",
+     .group = Group::kSelfTest,
+     .codec = &kNcclLibraryCodec},
+    {.name = "strict",
+     .default_text = "off",
+     .help = "What is only slow or odd fails the test, too.",
+     .group = Group::kSelfTest,
+     .codec = &kStrictCodec},
+    {.name = "limit-local",
+     .value = "GBPS",
+     .default_text = "computed from the GPUs' links",
+     .help = "Below so many GB/s of busbw the GPUs of a node are slow.",
+     .group = Group::kSelfTest,
+     .codec = &kLimitLocalCodec},
+    {.name = "limit-network",
+     .value = "GBPS",
+     .default_text = "computed from the NICs, and the other pairs' median",
+     .help = "Below so many GB/s of busbw a pair of nodes is slow; with GPUs, "
+             "each rail of it.",
+     .group = Group::kSelfTest,
+     .codec = &kLimitNetworkCodec},
+    {.name = "size",
+     .value = "SIZE",
+     .default_text = "256MiB and more with NCCL, 4MiB with Gloo",
+     .help = "The message that is reduced.",
+     .group = Group::kSelfTest,
+     .codec = &kFabricSizeCodec},
+    {.name = "rounds",
+     .value = "N",
+     .default_text = "2",
+     .help = "Rounds of pairs when nothing fails, each with other partners.",
+     .group = Group::kSelfTest,
+     .codec = &kFabricRoundsCodec},
+    {.name = "exhaustive",
+     .default_text = "off",
+     .help = "Every pair of nodes is tried.",
+     .group = Group::kSelfTest,
+     .codec = &kExhaustiveCodec},
+    {.name = "fabric-timeout",
+     .value = "D",
+     .default_text = "10s to 60s with NCCL, 2s to 5s with Gloo",
+     .help = "How long finding each other, and then each measurement, may "
+             "take.",
+     .group = Group::kSelfTest,
+     .codec = &kFabricTimeoutCodec},
 
     {.name = "env",
      .value = "NAME=VALUE",
@@ -259,6 +314,7 @@ const Flag kFlags[] = {
      .help = "Where output goes: a `muster collect` that outlives the job "
              "(port 29401 if not said); none leaves it on each node.",
      .group = Group::kOutput,
+     .for_check = true,
      .codec = &kCollectorCodec},
     {.name = "collect-timeout",
      .value = "D",
@@ -267,6 +323,7 @@ const Flag kFlags[] = {
              "for so long, what was not sent is listed and left on the node, "
              "and the job ends with 75.",
      .group = Group::kOutput,
+     .for_check = true,
      .codec = &kCollectTimeoutCodec},
     {.name = "spool-dir",
      .value = "DIR",
@@ -293,6 +350,7 @@ const Flag kFlags[] = {
      .fallback = "./muster-runs",
      .help = "Where the collector keeps its runs, each in DIR/<run id>.",
      .group = Group::kOutput,
+     .for_check = true,
      .codec = &kRunDirCodec},
     {.name = "console",
      .value = "all|first|none",
@@ -306,6 +364,7 @@ const Flag kFlags[] = {
      .default_text = "in the run directory only",
      .help = "The verdict as JSON, on this node.",
      .group = Group::kOutput,
+     .for_check = true,
      .codec = &kReportFileCodec},
 
     {.name = "token-file",
@@ -343,17 +402,26 @@ const Flag kFlags[] = {
     {.name = "run-id",
      .value = "ID",
      .group = Group::kHidden,
+     .for_check = true,
      .codec = &kRunIdCodec},
     {.name = "collector-insecure",
      .group = Group::kHidden,
      .scope = Scope::kRunOnly,
+     .for_check = true,
      .codec = &kCollectorInsecureCodec},
     {.name = "pretend-gpus",
      .value = "N",
      .group = Group::kHidden,
      .scope = Scope::kRunOnly,
+     .for_check = true,
      .codec = &kPretendGpusCodec},
 };
+
+// What every agent needs, whatever it does then.
+bool IsOfMeeting(Group group) {
+  return group == Group::kMeeting || group == Group::kSelfTest ||
+         group == Group::kSecurity;
+}
 
 // Levenshtein's distance: letters to add, drop or replace.
 size_t Distance(absl::string_view a, absl::string_view b) {
@@ -381,13 +449,24 @@ absl::string_view CommandName(Command command) {
       return "sim";
     case Command::kEnv:
       return "env";
+    case Command::kCheck:
+      return "check";
   }
   return "";
 }
 
 bool Flag::BelongsTo(Command command) const {
-  return scope == Scope::kBoth || command == Command::kEnv ||
-         (scope == Scope::kRunOnly) == (command == Command::kRun);
+  switch (command) {
+    case Command::kEnv:
+      return true;
+    case Command::kCheck:
+      return scope != Scope::kSimOnly && (IsOfMeeting(group) || for_check);
+    case Command::kRun:
+      return scope != Scope::kSimOnly;
+    case Command::kSim:
+      return scope != Scope::kRunOnly;
+  }
+  return false;
 }
 
 absl::Span<const Flag> Flags() { return kFlags; }

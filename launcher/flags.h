@@ -13,17 +13,26 @@
 namespace muster::launcher {
 
 // The commands that take flags.
-enum class Command { kRun, kSim, kEnv };
+enum class Command { kRun, kSim, kEnv, kCheck };
 
-// "run", "sim" or "env".
+// "run", "sim", "env" or "check".
 absl::string_view CommandName(Command command);
 
 // The sections of the help. Hidden flags are neither shown nor suggested, and
 // have no variable.
-enum class Group { kJob, kMeeting, kWorkers, kOutput, kSecurity, kHidden };
+enum class Group {
+  kJob,
+  kMeeting,
+  kSelfTest,
+  kWorkers,
+  kOutput,
+  kSecurity,
+  kHidden
+};
 
 // The commands that a flag is for. `env` takes all of them, so that any command
-// line of the others can be looked at.
+// line of the others can be looked at; `check` those of `run` that do not speak
+// of workers.
 enum class Scope { kBoth, kRunOnly, kSimOnly };
 
 struct Flag {
@@ -36,6 +45,7 @@ struct Flag {
   Scope scope = Scope::kBoth;
   bool repeatable = false;
   bool takes_flags = false;  // its value may begin with dashes
+  bool for_check = false;    // in groups of which not all are
   const Codec* codec = nullptr;
 
   bool IsSwitch() const { return value.empty(); }

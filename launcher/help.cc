@@ -17,8 +17,11 @@ struct Section {
 };
 
 constexpr Section kSections[] = {
-    {Group::kJob, "Job"},           {Group::kMeeting, "Rendezvous"},
-    {Group::kWorkers, "Workers"},   {Group::kOutput, "Output"},
+    {Group::kJob, "Job"},
+    {Group::kMeeting, "Rendezvous"},
+    {Group::kSelfTest, "Self-test"},
+    {Group::kWorkers, "Workers"},
+    {Group::kOutput, "Output"},
     {Group::kSecurity, "Security"},
 };
 
@@ -47,11 +50,24 @@ inherit from here is left out, unless it is a setting that muster knows.
       For programs: all ranks, each with all its variables.
 )";
 
+constexpr char kAboutCheck[] = R"(Usage: muster check [flags] [--json]
+
+The self-test alone, by hand: run the same on every node. They meet as the
+agents of a job do, look at what each one has, reduce alone, in pairs and all
+together, and the first node prints what was measured and who is to blame: a
+node, a GPU, a link, or what all share. Nothing else is started.
+
+  --json
+      For programs: what fabric.json holds, on standard output.
+)";
+
 constexpr char kAboutFlags[] = R"(
 Every flag is written --flag VALUE or --flag=VALUE, with - or _ inside its
 name, or as a variable: MUSTER_NNODES=2 is --nnodes 2. A flag beats a variable.
 A duration D is written 500ms, 30s, 10m or 1h.
+)";
 
+constexpr char kAboutArguments[] = R"(
 In COMMAND and its arguments, $NAME and ${NAME} become the worker's variables,
 without a shell: quote them, as in --rank '$RANK'.
 )";
@@ -69,12 +85,25 @@ Exit codes, the same on every node
                  reach a port of another, a port of --base-port is taken, or
                  mpirun did not start all ranks in time
   70             a fault of muster's own
-  75             a node was lost: try again elsewhere
+  75             a node was lost, or failed the self-test: try again elsewhere
   76             the self-test failed with nobody to blame
   77             refused: wrong or missing token
   78             refused: the agents' settings or their Open MPI differ, or
                  mpirun is too old, not Open MPI's, or does not answer
   A worker's own code in 64-78 is kept too; the report tells the two apart.
+)";
+
+constexpr char kCheckExitCodes[] = R"(
+Exit codes, the same on every node
+  0    the test passed, maybe with warnings
+  64   usage: the command line is wrong
+  69   rendezvous: not all nodes joined in time
+  70   a fault of muster's own
+  75   a node, GPU or link failed and is named, or a node was lost
+  76   the test failed with nobody to blame
+  77   refused: wrong or missing token
+  78   refused: the agents' settings differ
+  128+n  cancelled by signal n
 )";
 
 constexpr char kMainHelp[] = R"(Usage: muster COMMAND [flags] ...
@@ -87,6 +116,7 @@ code on every node.
 Commands
   run     the agent of one node; the entrypoint of its container
   sim     a job of N nodes on this machine, to try things out
+  check   the self-test of GPUs and network alone, as a table
   env     print what each rank would be given; starts nothing
   collect a collector of its own, for the output of many jobs
   rsh     run a command on another node of a job
@@ -180,6 +210,8 @@ const char* About(Command command) {
       return kAboutSim;
     case Command::kEnv:
       return kAboutEnv;
+    case Command::kCheck:
+      return kAboutCheck;
   }
   return "";
 }
@@ -190,18 +222,22 @@ std::string MainHelp() { return kMainHelp; }
 
 std::string CommandHelp(Command command) {
   std::string help = absl::StrCat(About(command), kAboutFlags);
+  if (command != Command::kCheck) absl::StrAppend(&help, kAboutArguments);
   for (const Section& section : kSections) {
-    absl::StrAppend(&help, "\n", section.title, "\n");
+    std::string flags;
     for (const Flag& flag : Flags()) {
       if (flag.group == section.group && flag.BelongsTo(command)) {
-        absl::StrAppend(&help, FlagHelp(flag));
+        absl::StrAppend(&flags, FlagHelp(flag));
       }
     }
+    if (!flags.empty())
+      absl::StrAppend(&help, "\n", section.title, "\n", flags);
   }
   if (command == Command::kEnv) {
     return absl::StrCat(help, "\nExit codes: 0, and 64 for a usage error\n");
   }
-  return absl::StrCat(help, kExitCodes);
+  return absl::StrCat(
+      help, command == Command::kCheck ? kCheckExitCodes : kExitCodes);
 }
 
 std::string TokenHelp() { return kTokenHelp; }

@@ -10,6 +10,7 @@
 #include "asio/post.hpp"
 #include "launcher/collector/node_key.h"
 #include "launcher/endpoint.h"
+#include "launcher/fabric/fabric_table.h"
 #include "launcher/history/remote_source.h"
 #include "launcher/log.h"
 #include "launcher/run_id.h"
@@ -86,12 +87,15 @@ void Host::MakeCoordinator(std::function<void()> on_idle) {
                                           uint32_t workers) {
                            return KeyOf(key, assignment, workers);
                          }},
-          .node_timeout = milliseconds(spec_.node_timeout_ms())},
+          .node_timeout = milliseconds(spec_.node_timeout_ms()),
+          .make_self_test = SelfTestMaker(),
+          .only_test = spec_.agreement().fabric().only()},
       rendezvous::CoordinatorCallbacks{
           .on_sealed =
               [this](const std::vector<rendezvous::Member>& members) {
                 if (record_) record_->Sealed(members);
               },
+          .on_tested = [this] { Tested(); },
           .on_event =
               [this](const std::string& name, const std::string& text) {
                 if (record_) record_->Event(name, text);
@@ -101,6 +105,39 @@ void Host::MakeCoordinator(std::function<void()> on_idle) {
                 if (record_) record_->Verdict(*report);
               },
           .on_idle = std::move(on_idle)});
+}
+
+rendezvous::MakeSelfTest Host::SelfTestMaker() {
+  if (spec_.agreement().fabric().kind() == FABRIC_OFF) return nullptr;
+  return [this](const std::vector<rendezvous::Member>& members,
+                double join_seconds) {
+    auto check = std::make_unique<fabric::FabricCheck>(
+        fabric::FabricCheck::Options{.run_id = run_id_,
+                                     .settings = spec_.agreement().fabric(),
+                                     .min_nodes = spec_.agreement().min_nodes(),
+                                     .join_seconds = join_seconds},
+        members);
+    fabric_check_ = check.get();
+    return check;
+  };
+}
+
+void Host::Tested() {
+  FabricReport report = std::exchange(fabric_check_, nullptr)->fabric();
+  if (report.kind() == FABRIC_OFF && !report.only()) return;
+  fabric_ = std::move(report);
+  if (record_) record_->Fabric(*fabric_);
+  if (fabric_->only()) return;
+  const auto level = fabric_->verdict() == FABRIC_VERDICT_PASS
+                         ? spdlog::level::info
+                         : spdlog::level::warn;
+  for (const std::string& line : fabric::FabricLines(*fabric_)) {
+    spdlog::log(level, "{}", line);
+  }
+}
+
+const FabricReport* Host::fabric() const {
+  return fabric_ ? &*fabric_ : nullptr;
 }
 
 absl::Status Host::MakeCollector() {

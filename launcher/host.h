@@ -15,6 +15,7 @@
 #include "grpcpp/server.h"
 #include "launcher/agent_credentials.h"
 #include "launcher/collector/collector_service.h"
+#include "launcher/fabric/fabric_check.h"
 #include "launcher/history/history_service.h"
 #include "launcher/record_sender.h"
 #include "launcher/remote_console.h"
@@ -58,6 +59,8 @@ class Host {
   // A channel to this very process.
   std::shared_ptr<grpc::Channel> Channel() const;
   rendezvous::Coordinator& coordinator() { return *coordinator_; }
+  // What the self-test has seen, once it is over; null where there was none.
+  const FabricReport* fabric() const;
   // Where things of this run are, for the block at the end.
   ReportPaths Paths(const Report& report) const;
 
@@ -67,6 +70,8 @@ class Host {
     return spec_.collect() && spec_.collector_host().empty();
   }
   void MakeCoordinator(std::function<void()> on_idle);
+  rendezvous::MakeSelfTest SelfTestMaker();
+  void Tested();
   absl::Status MakeCollector();
   absl::Status Serve(const rendezvous::Credentials& credentials,
                      const rendezvous::HostingAnswer& hosting);
@@ -84,6 +89,8 @@ class Host {
   asio::steady_timer record_timer_;
   std::function<void()> on_record_closed_;
   bool shut_down_ = false;
+  const fabric::FabricCheck* fabric_check_ = nullptr;  // while it runs
+  std::optional<FabricReport> fabric_;                 // once it is over
 
   // Destroyed from the last to the first. The first two are null with
   // --collector none; then come those of a collector elsewhere, and here.

@@ -23,7 +23,7 @@ class Checker {
       : spec_(spec), facts_(facts) {}
 
   std::vector<std::string> Check() {
-    if (facts_.command == Command::kRun) {
+    if (facts_.command == Command::kRun || facts_.command == Command::kCheck) {
       CheckEndpoint();
       CheckNodeRank();
       CheckToken();

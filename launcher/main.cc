@@ -30,6 +30,8 @@
 #include "launcher/credential_choice.h"
 #include "launcher/directories.h"
 #include "launcher/exit_codes.h"
+#include "launcher/fabric/nccl/inventory.h"
+#include "launcher/fabric/nccl/probe.h"
 #include "launcher/history_main.h"
 #include "launcher/job_plan.h"
 #include "launcher/log.h"
@@ -124,7 +126,7 @@ absl::StatusOr<Prepared> Prepare(const JobSpec& spec,
   return prepared;
 }
 
-int RunAgent(const RunCommand& command, Prepared prepared) {
+int RunAgent(const RunCommand& command, Prepared prepared, bool as_json) {
   JobSpec spec = command.spec;
   StartLog(spec.host_name());
   MakeDirectoriesAbsolute(std::filesystem::current_path().string(), &spec);
@@ -145,7 +147,8 @@ int RunAgent(const RunCommand& command, Prepared prepared) {
     spdlog::warn("{}", std::string(status.message()));
   }
   Agent agent(spec, {*std::move(credentials), *std::move(to_collector)},
-              std::move(prepared.keeper), env::ParseEnvironment(environ));
+              std::move(prepared.keeper), env::ParseEnvironment(environ),
+              as_json);
   const int code = agent.Run();
   // What is left is gRPC's threads, which need not be waited for: everything
   // that was written is in its files.
@@ -229,6 +232,20 @@ int ShowEnvironment(const EnvCommand& command) {
   return kSuccess;
 }
 
+int RunFabricProbe(const FabricProbeCommand& command) {
+  const fabric::Environment environment = env::ParseEnvironment(environ);
+  const std::string library =
+      command.nccl_library.empty() ? "libnccl.so.2" : command.nccl_library;
+  if (command.inventory) {
+    return fabric::PrintNcclInventory(
+        {.library = library, .environment = environment});
+  }
+  return fabric::RunNcclProbe(
+      {.library = library,
+       .settings = {.log = command.log, .host_id = command.host_id},
+       .environment = environment});
+}
+
 int Main(int argc, char** argv) {
   const env::SystemFiles files;
   const CommandLine line = ParseCommandLine(
@@ -255,6 +272,9 @@ int Main(int argc, char** argv) {
   if (std::holds_alternative<RankShimCommand>(line.command)) {
     return mpi::RunRankShim(AgentSocket(), env::ParseEnvironment(environ));
   }
+  if (const auto* probe = std::get_if<FabricProbeCommand>(&line.command)) {
+    return RunFabricProbe(*probe);
+  }
   if (const auto* history = std::get_if<HistoryCommand>(&line.command)) {
     return RunHistory(*history, TakeTokenVariable());
   }
@@ -270,8 +290,14 @@ int Main(int argc, char** argv) {
     return ShowEnvironment(*env);
   }
   const auto* sim = std::get_if<SimCommand>(&line.command);
-  const JobSpec& spec =
-      sim ? sim->spec : std::get<RunCommand>(line.command).spec;
+  const auto* check = std::get_if<CheckCommand>(&line.command);
+  RunCommand run;
+  if (check) {
+    run = check->run;
+  } else if (!sim) {
+    run = std::get<RunCommand>(line.command);
+  }
+  const JobSpec& spec = sim ? sim->spec : run.spec;
   absl::StatusOr<Prepared> prepared = Prepare(spec, TakeTokenVariable());
   if (!prepared.ok()) {
     const bool usage = !absl::IsResourceExhausted(prepared.status());
@@ -279,8 +305,7 @@ int Main(int argc, char** argv) {
                     std::string(prepared.status().message()));
   }
   return sim ? RunSimulator(spec, *std::move(prepared))
-             : RunAgent(std::get<RunCommand>(line.command),
-                        *std::move(prepared));
+             : RunAgent(run, *std::move(prepared), check && check->json);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "launcher/fabric/fabric_json.h"
 #include "launcher/report_json.h"
 #include "nlohmann/json.hpp"
 #include "rendezvous/task_layout.h"
@@ -68,6 +69,10 @@ void RunRecord::Event(const std::string& name, const std::string& text) {
 void RunRecord::Sealed(const std::vector<rendezvous::Member>& members) {
   members_ = members;
   WriteRun();
+}
+
+void RunRecord::Fabric(const FabricReport& report) {
+  sender_.Write(RECORD_FABRIC, fabric::FabricToJson(report));
 }
 
 void RunRecord::Verdict(const Report& report) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "launcher/record_sender.h"
+#include "proto/fabric.pb.h"
 #include "proto/job.pb.h"
 #include "proto/report.pb.h"
 #include "rendezvous/roster.h"
@@ -26,6 +27,8 @@ class RunRecord {
   void Event(const std::string& name, const std::string& text);
   // Writes run.json, now with nodes and ranks.
   void Sealed(const std::vector<rendezvous::Member>& members);
+  // Writes fabric.json.
+  void Fabric(const FabricReport& report);
   // Writes report.json, and run.json with the phases' times.
   void Verdict(const Report& report);
 

@@ -3,14 +3,14 @@
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
-#include "launcher/history/harmless.h"
+#include "launcher/terminal/harmless.h"
 
 namespace muster::launcher {
 
-bool IsUtf8(absl::string_view text) { return history::IsUtf8(text); }
+bool IsUtf8(absl::string_view text) { return terminal::IsUtf8(text); }
 
 std::string Printable(absl::string_view text) {
-  return history::Harmless(text);
+  return terminal::Harmless(text);
 }
 
 std::string Count(uint64_t count, absl::string_view noun) {

@@ -163,7 +163,10 @@ void Simulator::StartNode(uint32_t k) {
     request.argv.push_back(argument);
   }
   for (const auto& [name, value] : inherited_) {
-    if (name == "PWD" || absl::StartsWith(name, "MUSTER_")) continue;
+    // Faults of pretended GPUs are for the nodes.
+    const bool of_muster = absl::StartsWith(name, "MUSTER_") &&
+                           !absl::StartsWith(name, "MUSTER_FAULT");
+    if (name == "PWD" || of_muster) continue;
     request.env.emplace_back(name, value);
   }
   if (!token_.empty()) request.env.emplace_back("MUSTER_TOKEN", token_);

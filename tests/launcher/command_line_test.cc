@@ -225,7 +225,15 @@ TEST(CommandLine, EachValueIsCheckedAndTheLineSaysWhatIsRight) {
       {"node-timeout", {"0s", "-1s"}, {"1h"}, "from 1ms"},
       {"stop-grace", {"30"}, {"0s"}, "from 0s"},
       {"max-restarts", {"x", "-1"}, {"0"}, "a number from 0"},
-      {"fabric-check", {"on"}, {"auto", "off"}, "auto or off"},
+      {"fabric-check",
+       {"on"},
+       {"auto", "nccl", "gloo", "off"},
+       "auto, nccl, gloo or off"},
+      {"size", {"1", "x", "17GiB"}, {"1KiB", "64MiB"}, "must be"},
+      {"rounds", {"0", "x"}, {"1", "10000"}, "from 1 to 10000"},
+      {"limit-local", {"0", "-1", "x"}, {"0.5", "400"}, "GB/s above 0"},
+      {"limit-network", {"0", "nan"}, {"40"}, "GB/s above 0"},
+      {"fabric-timeout", {"0s", "5"}, {"5s"}, "must be"},
       {"env", {"A", "=b"}, {"A="}, "NAME=VALUE"},
       {"input",
        {"DATA", "DATA=", "=/data", "A-B=/data", "A B=/data", "\xc3\xa4=/d"},
@@ -264,21 +272,31 @@ TEST(CommandLine, EachValueIsCheckedAndTheLineSaysWhatIsRight) {
 }
 
 TEST(CommandLine, WhatThisVersionLacksIsRefusedAndNotIgnored) {
-  for (const char* flag :
-       {"--max-restarts 1", "--fabric-check nccl", "--fabric-check gloo"}) {
-    EXPECT_THAT(Mistakes(absl::StrCat("run ", flag, " -- x")),
-                ElementsAre(AllOf(StartsWith(absl::StrCat(flag, ": ")),
-                                  HasSubstr("not in this version"))))
-        << flag;
-  }
-  for (const char* command : {"check", "doctor"}) {
-    EXPECT_THAT(
-        Mistakes(command),
-        ElementsAre(absl::StrCat(
-            "muster ", command,
-            ": not in this version; the commands are run, sim, env, collect, "
-            "runs, show, logs, files, get, rsh and token")));
-  }
+  EXPECT_THAT(Mistakes("run --max-restarts 1 -- x"),
+              ElementsAre(AllOf(StartsWith("--max-restarts 1: "),
+                                HasSubstr("not in this version"))));
+  EXPECT_THAT(
+      Mistakes("doctor"),
+      ElementsAre(
+          "muster doctor: not in this version; the commands are run, sim, "
+          "check, env, collect, runs, show, logs, files, get, rsh and token"));
+}
+
+TEST(CommandLine, CheckTakesTheFlagsOfARunThatSpeakOfNoWorkers) {
+  const CommandLine line =
+      ParseLine("check --nnodes 2 --rdzv-endpoint h --insecure --json");
+  ASSERT_TRUE(std::holds_alternative<CheckCommand>(line.command));
+  const auto& check = std::get<CheckCommand>(line.command);
+  EXPECT_TRUE(check.json);
+  EXPECT_TRUE(check.run.spec.agreement().fabric().only());
+  EXPECT_EQ(check.run.spec.agreement().fabric().kind(), FABRIC_AUTO);
+  EXPECT_EQ(check.run.spec.agreement().command_size(), 0);
+  EXPECT_THAT(Mistakes("check -- x"),
+              ElementsAre(HasSubstr("starts no command")));
+  EXPECT_THAT(Mistakes("check --fabric-check off"),
+              ElementsAre(HasSubstr("nothing")));
+  EXPECT_THAT(Mistakes("check --nnodes 2 --insecure"),
+              ElementsAre(HasSubstr("--rdzv-endpoint")));
 }
 
 TEST(CommandLine, ReadsTheTasksOfTensorflow) {
@@ -707,6 +725,16 @@ TEST(CommandLine, ASpecSurvivesTheWayThroughArguments) {
   spec.set_pretend_gpus(8);
   spec.set_scheduler("none");
   spec.set_env_level("process");
+  spec.set_nccl_library("/lib/libnccl.so.2");
+  FabricSettings* fabric = agreement->mutable_fabric();
+  fabric->set_kind(FABRIC_GLOO);
+  fabric->set_bytes(uint64_t{3} << 20);
+  fabric->set_rounds(5);
+  fabric->set_exhaustive(true);
+  fabric->set_strict(true);
+  fabric->set_limit_local(300);
+  fabric->set_limit_network(0.5);
+  fabric->set_timeout_ms(1'500);
   // Every field but those of another kind of credentials or of meeting.
   const auto* descriptor = JobSpec::descriptor();
   for (int i = 0; i < descriptor->field_count(); ++i) {
@@ -822,8 +850,8 @@ TEST(CommandLine, ItsOtherCommandsAreSmall) {
   EXPECT_THAT(Mistakes("token x"), ElementsAre(HasSubstr("no arguments")));
   EXPECT_THAT(Mistakes("runn -- x"),
               ElementsAre("runn: no command of muster; the commands are run, "
-                          "sim, env, collect, runs, show, logs, files, get, "
-                          "rsh and token; did you mean run?"));
+                          "sim, check, env, collect, runs, show, logs, files, "
+                          "get, rsh and token; did you mean run?"));
   EXPECT_THAT(Mistakes("--nnodes=2 run"),
               ElementsAre(StartsWith("--nnodes: a command comes first")));
   EXPECT_THAT(std::get<UsageErrors>(ParseLine("train").command).Text(),
