@@ -56,6 +56,12 @@ void JobTest::ExpectNothingIsLeft() {
   }
 }
 
+void JobTest::Reset() {
+  agents_.clear();
+  earlier_.clear();
+  hosts_.reset();
+}
+
 nlohmann::json JobTest::ReportOn(int host) const {
   return ReadJson(hosts_->Directory(host) + "/verdict.json");
 }

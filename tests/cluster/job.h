@@ -39,6 +39,9 @@ class JobTest : public ::testing::Test {
   // Nothing of an agent's family is left on any host.
   void ExpectNothingIsLeft();
 
+  // No agents and no hosts any more, for another job.
+  void Reset();
+
   // What --report wrote on that host.
   nlohmann::json ReportOn(int host) const;
   // A file in the only run directory on that host.

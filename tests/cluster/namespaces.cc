@@ -133,6 +133,38 @@ void Hosts::Heal(int host) {
   Ip(*switch_, {absl::StrCat("link set port", host, " master br0")});
 }
 
+void Hosts::Cut(int host, int other) {
+  const auto forget = [this](int here, int there) {
+    Ip(*hosts_[here].anchor,
+       {absl::StrCat("neigh replace ", hosts_[there].address,
+                     " lladdr 02:00:00:00:00:01 dev eth0 nud permanent")});
+  };
+  forget(host, other);
+  forget(other, host);
+}
+
+void Hosts::Slow(int host, int other, int mbits) {
+  Tc(host, {"qdisc replace dev eth0 root handle 1: htb",
+            absl::StrCat("class replace dev eth0 parent 1: classid 1:1 htb "
+                         "quantum 60000 rate ",
+                         mbits, "mbit"),
+            absl::StrCat("filter replace dev eth0 parent 1: prio 1 protocol ip "
+                         "u32 match ip dst ",
+                         hosts_[other].address, " flowid 1:1")});
+}
+
+void Hosts::SlowAll(int host, int mbits) {
+  Tc(host, {absl::StrCat("qdisc replace dev eth0 root tbf burst 64k latency "
+                         "200ms rate ",
+                         mbits, "mbit")});
+}
+
+void Hosts::Tc(int host, const std::vector<std::string>& lines) {
+  const std::string batch = root_.File("tc.batch");
+  WriteFile(batch, absl::StrJoin(lines, "\n") + "\n");
+  MustRun(On(host, {.argv = {"tc", "-batch", batch}}));
+}
+
 void Hosts::Forget(int host, const std::string& name) {
   hosts_[host].forgotten.insert(name);
   WriteHostsFile(hosts_[host]);

@@ -50,6 +50,13 @@ class Hosts {
   // The cable between host and switch is pulled; both ends still see a link.
   void Partition(int host);
   void Heal(int host);
+  // The link between two hosts is cut for good, in silence: both still reach
+  // all others.
+  void Cut(int host, int other);
+  // From now on what `host` sends to `other` goes at so many Mbit/s; and what
+  // it sends to anybody.
+  void Slow(int host, int other, int mbits);
+  void SlowAll(int host, int mbits);
 
   // From now on `host` does not resolve, or resolves again, that name.
   void Forget(int host, const std::string& name);
@@ -76,6 +83,7 @@ class Hosts {
   void WriteHostsFile(const Host& host) const;
   // Runs `ip` with these command lines inside a network.
   void Ip(const Subprocess& anchor, const std::vector<std::string>& lines);
+  void Tc(int host, const std::vector<std::string>& lines);
 
   TempDir root_;
   std::unique_ptr<Subprocess> switch_;
