@@ -64,6 +64,14 @@ class Hosts:
         return ["nsenter", f"--target={self.pid(host)}", "--net", "--mount",
                 "--uts", f"--wd={self.directory(host)}", "--"]
 
+    def cut(self, host, other):
+        """The link between the two is silent from now on."""
+        for here, there in ((host, other), (other, host)):
+            subprocess.run([*self.enter(here), "ip", "neigh", "replace",
+                            self.addresses[there], "lladdr",
+                            "02:00:00:00:00:01", "dev", "eth0", "nud",
+                            "permanent"], check=True)
+
     def _anchor(self, kinds, script, *arguments):
         anchor = subprocess.Popen(
             ["unshare", *kinds, "setpriv", "--pdeathsig", "KILL",

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures muster side by side with mpirun and rsync, and writes RESULTS.md.
+"""Measures muster beside mpirun, rsync and Gloo, and writes RESULTS.md.
 
   tests/bench/run.py [--binary build/release/launcher/muster] [--runs 15]
                      [--only output] [--only files] ...
@@ -19,6 +19,7 @@ import subprocess
 import tempfile
 import time
 
+import fabric
 import files
 import mpi
 import output
@@ -53,7 +54,8 @@ def many_agents(bench, runs, flags=()):
     return alternate(
         runs,
         lambda: bench.local([bench.binary, "sim", *flags, "--nnodes", "64",
-                             "--nproc-per-node", "1", "--", "true"]))[0]
+                             "--nproc-per-node", "1", "--fabric-check", "off",
+                             "--", "true"]))[0]
 
 
 def failure(hosts, start, mark):
@@ -120,7 +122,7 @@ def resident(bench):
 # ---- the table ----
 
 def shown(values, unit):
-    scale = {"ms": 1000, "MB/s": 1e-6}.get(unit, 1)
+    scale = {"us": 1e6, "ms": 1000, "MB/s": 1e-6}.get(unit, 1)
     digits = 1 if unit in ("MiB", "s") else 0
     median, low, high = (f"{scale * value:.{digits}f}" for value in
                          (statistics.median(values), min(values), max(values)))
@@ -213,6 +215,26 @@ def measure_files(bench):
         yield row("The same, alone", ours, None, "s", "60 s", 60.0, False)
 
 
+def measure_fabric(bench):
+    with Hosts(fabric.HOSTS) as hosts:
+        yield row(f"`muster check` of {fabric.HOSTS} hosts with Gloo, until the "
+                  "last end", fabric.healthy(bench, hosts), None, "ms", "5 s",
+                  5.0, False)
+        for megabytes in (4, 16):
+            ours, theirs = fabric.figures(bench, hosts, megabytes << 20)
+            yield row(f"What it measures of two hosts and {megabytes} MiB, "
+                      "beside Gloo's own benchmark", ours, theirs, "us",
+                      "within 5 %", None, True)[:-1] + [
+                          "met" if fabric.apart(ours, theirs) <= 0.05
+                          else "MISSED"]
+        yield row(f"`muster check` of {fabric.HOSTS} hosts, one of which "
+                  "reaches none but the first", fabric.one_bad(bench, hosts),
+                  None, "ms", "10 s", 10.0, False)
+    yield row("64 agents on this machine, with the self-test before a worker "
+              "of `true` each", fabric.simulated(bench), None, "ms", "20 s",
+              20.0, False)
+
+
 def measure_memory(bench):
     memory = [resident(bench) for _ in range(3)]
     yield row("Memory of agent and keeper, RSS", [rss for rss, _ in memory],
@@ -227,7 +249,7 @@ def measure_memory(bench):
 
 GROUPS = {"starts": measure_starts, "mpi": measure_mpi,
           "output": measure_output, "files": measure_files,
-          "memory": measure_memory}
+          "fabric": measure_fabric, "memory": measure_memory}
 
 
 def main():
@@ -240,7 +262,7 @@ def main():
                         help="measure these and write no file")
     args = parser.parse_args()
 
-    header = ["What", "muster", "mpirun or rsync", "ratio", "goal", "verdict"]
+    header = ["What", "muster", "the other", "ratio", "goal", "verdict"]
     lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
     print(lines[0], lines[1], sep="\n", flush=True)
     bench = Bench(os.path.realpath(args.binary), args.runs)
@@ -258,8 +280,9 @@ def main():
             "# Measured\n\nWritten by `tests/bench/run.py`; do not edit.\n\n" +
             "\n".join(lines) +
             f"\n\nMedian (smallest to largest) of {args.runs} runs, muster "
-            f"and mpirun or rsync in turn, on {os.cpu_count()} cores; "
-            f"{version}. The hosts are network namespaces of this machine, and "
+            "and mpirun, rsync or Gloo's benchmark in turn, on "
+            f"{os.cpu_count()} cores; {version}. The hosts are network "
+            "namespaces of this machine, and "
             "mpirun starts its daemons on them directly instead of over ssh. "
             "What a rank writes, and 64 nodes with mpi, are the median of "
             f"{min(args.runs, FEW_RUNS)} runs, its run time of "
