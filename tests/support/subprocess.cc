@@ -19,6 +19,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "tests/support/exec_words.h"
 #include "tests/support/files.h"
 
 namespace muster::test {
@@ -31,12 +32,6 @@ constexpr char kMarkName[] = "TEST_FAMILY";
   std::abort();
 }
 
-bool IsInherited(const std::string& name) {
-  return name == "PATH" || name == "HOME" || name == "TMPDIR" ||
-         name == "LANG" || name == "LD_LIBRARY_PATH" ||
-         absl::EndsWith(name, "SAN_OPTIONS");
-}
-
 // Where agents of that number keep their spools; gone with the test program.
 // Any user may make one, as in /var/tmp.
 std::string SpoolDirectory(int number) {
@@ -44,28 +39,6 @@ std::string SpoolDirectory(int number) {
   static const bool is_open = chmod(root.path().c_str(), 01777) == 0;
   if (!is_open) Die("chmod");
   return root.File(absl::StrCat(number));
-}
-
-std::vector<std::string> EnvironmentOf(const Command& command) {
-  std::map<std::string, std::string> all = command.env;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string text = *entry;
-    const size_t equals = text.find('=');
-    const std::string name = text.substr(0, equals);
-    if (IsInherited(name)) all.emplace(name, text.substr(equals + 1));
-  }
-  std::vector<std::string> entries;
-  for (const auto& [name, value] : all) {
-    entries.push_back(absl::StrCat(name, "=", value));
-  }
-  return entries;
-}
-
-std::vector<char*> Pointers(std::vector<std::string>& strings) {
-  std::vector<char*> pointers;
-  for (std::string& string : strings) pointers.push_back(string.data());
-  pointers.push_back(nullptr);
-  return pointers;
 }
 
 // Between fork and exec: async-signal-safe calls only.
@@ -128,7 +101,7 @@ Subprocess::~Subprocess() {
 
 void Subprocess::Start(const Command& command) {
   std::vector<std::string> arguments = command.argv;
-  std::vector<std::string> variables = EnvironmentOf(command);
+  std::vector<std::string> variables = EnvironmentOf(command.env);
   const std::vector<char*> argv = Pointers(arguments);
   const std::vector<char*> env = Pointers(variables);
   const char* cwd = command.cwd.empty() ? nullptr : command.cwd.c_str();

@@ -11,9 +11,9 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "launcher/fabric/probe_messages.h"
+#include "tests/support/exec_words.h"
 #include "tests/support/muster.h"
 
 namespace muster::test {
@@ -22,33 +22,6 @@ namespace {
 [[noreturn]] void Die(const char* call) {
   std::perror(call);
   std::abort();
-}
-
-std::vector<char*> Pointers(std::vector<std::string>& strings) {
-  std::vector<char*> pointers;
-  for (std::string& string : strings) pointers.push_back(string.data());
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
-// What a probe needs of the test's own environment.
-bool IsInherited(const std::string& name) {
-  return name == "PATH" || name == "HOME" || name == "LD_LIBRARY_PATH" ||
-         absl::EndsWith(name, "SAN_OPTIONS");
-}
-
-std::vector<std::string> EnvironmentOf(std::map<std::string, std::string> all) {
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string text = *entry;
-    const size_t equals = text.find('=');
-    const std::string name = text.substr(0, equals);
-    if (IsInherited(name)) all.emplace(name, text.substr(equals + 1));
-  }
-  std::vector<std::string> entries;
-  for (const auto& [name, value] : all) {
-    entries.push_back(absl::StrCat(name, "=", value));
-  }
-  return entries;
 }
 
 SlotResult Crashed(uint32_t group, uint32_t rank) {

@@ -13,16 +13,10 @@
 #include <numeric>
 
 #include "gtest/gtest.h"
+#include "tests/support/exec_words.h"
 
 namespace muster::fabric {
 namespace {
-
-std::vector<char*> Pointers(std::vector<std::string>& words) {
-  std::vector<char*> pointers;
-  for (std::string& word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-  return pointers;
-}
 
 std::vector<std::string> Environment(
     const std::map<std::string, std::string>& more) {
@@ -95,9 +89,9 @@ std::unique_ptr<Probes::Child> Probes::Spawn(
   sigaddset(&defaults, SIGPIPE);
   posix_spawnattr_setsigdefault(&attributes, &defaults);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-  const int error =
-      posix_spawn(&child->pid, words[0].c_str(), &actions, &attributes,
-                  Pointers(words).data(), Pointers(variables).data());
+  const int error = posix_spawn(&child->pid, words[0].c_str(), &actions,
+                                &attributes, test::Pointers(words).data(),
+                                test::Pointers(variables).data());
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   close(in);
