@@ -238,10 +238,10 @@ int RunFabricProbe(const FabricProbeCommand& command) {
       command.nccl_library.empty() ? "libnccl.so.2" : command.nccl_library;
   if (command.inventory) {
     return fabric::PrintNcclInventory(
-        {.library = library, .environment = environment});
+        {.nccl_library = library, .environment = environment});
   }
   return fabric::RunNcclProbe(
-      {.library = library,
+      {.nccl_library = library,
        .settings = {.log = command.log, .host_id = command.host_id},
        .environment = environment});
 }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "launcher/fabric/nccl_version.h"
 #include "launcher/fabric/view/figures.h"
 #include "launcher/fabric/view/report_facts.h"
 #include "launcher/fabric/view/words.h"

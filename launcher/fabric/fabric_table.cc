@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "launcher/fabric/nccl_version.h"
 #include "launcher/fabric/view/figures.h"
 #include "launcher/fabric/view/heat_map.h"
 #include "launcher/fabric/view/node_table.h"

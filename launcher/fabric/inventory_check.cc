@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "launcher/fabric/choice/nccl_choice.h"
 #include "launcher/fabric/finding.h"
+#include "launcher/fabric/nccl_version.h"
 #include "launcher/fabric/nvlink_check.h"
 
 namespace muster::fabric {
@@ -21,15 +22,6 @@ constexpr uint64_t kSmallShm = 64 * kMebibyte;
 constexpr uint64_t kSmallMemlock = 1024 * kMebibyte;
 
 using Property = std::function<std::string(const FabricInventory&)>;
-
-std::string NcclVersion(uint32_t code) {
-  if (code == 0) return "";
-  // 2.9 and later count 10000 for the major version, earlier ones 1000.
-  return code >= 10000
-             ? absl::StrCat(code / 10000, ".", code / 100 % 100, ".",
-                            code % 100)
-             : absl::StrCat(code / 1000, ".", code / 100 % 10, ".", code % 100);
-}
 
 std::string GpuNames(const FabricInventory& inventory) {
   std::set<std::string> names;
@@ -322,7 +314,9 @@ std::vector<FabricFinding> CompareInventories(const TestedNodes& nodes,
   CompareGpuCounts(nodes, &findings);
   CompareProperty(
       nodes, "NCCL",
-      [](const FabricInventory& i) { return NcclVersion(i.nccl_version()); },
+      [](const FabricInventory& i) {
+        return NcclVersionText(i.nccl_version());
+      },
       Severity::kHard, "give every node the same image, or --nccl-library",
       &findings);
   CompareProperty(nodes, "GPUs of", GpuNames, Severity::kSlow,

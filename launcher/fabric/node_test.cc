@@ -140,7 +140,7 @@ void NodeTest::ChooseLibrary() {
   if (options_.pretended && options_.nccl_library.empty()) return;
   std::error_code gone;
   nccl_ =
-      ChooseNccl({.library = options_.nccl_library,
+      ChooseNccl({.nccl_library = options_.nccl_library,
                   .command = options_.command,
                   .variables = options_.environment,
                   .directory = std::filesystem::current_path(gone).string()});

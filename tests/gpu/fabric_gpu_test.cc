@@ -110,7 +110,7 @@ double PeakBandwidth() {
 
 TEST_F(FabricGpu, ItsInventoryIsWhatNvidiaSmiShows) {
   const FabricInventory seen =
-      fabric::TakeNcclInventory({.library = Nccl(), .environment = {}});
+      fabric::TakeNcclInventory({.nccl_library = Nccl(), .environment = {}});
   Subprocess smi({.argv = Shell("nvidia-smi -L")});
   ASSERT_EQ(smi.Wait(), Code(0));
   ASSERT_GE(seen.gpus_size(), 1) << seen.DebugString();

@@ -154,7 +154,7 @@ NcclChoice OfSystemPython(const NcclSearch& search) {
 }  // namespace
 
 NcclChoice ChooseNccl(const NcclSearch& search) {
-  if (!search.library.empty()) return {search.library, kNcclOfFlag};
+  if (!search.nccl_library.empty()) return {search.nccl_library, kNcclOfFlag};
   const CommandProgram program =
       ProgramOf(search.command, search.variables, search.directory);
   const env::Variables& variables =

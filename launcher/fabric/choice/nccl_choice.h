@@ -13,7 +13,7 @@ namespace muster::fabric {
 inline constexpr char kNcclOfFlag[] = "--nccl-library";
 
 struct NcclSearch {
-  std::string library;               // --nccl-library; "" to look for it
+  std::string nccl_library;          // --nccl-library; "" to look for it
   std::vector<std::string> command;  // the job's; none with `muster check`
   env::Variables variables;          // as the job's workers have
   std::string directory;             // absolute: where they run

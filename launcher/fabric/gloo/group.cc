@@ -160,12 +160,7 @@ class Reducer {
   }
 
   void Answer(uint64_t bytes, const std::vector<double>& samples) {
-    const Summary summary = Summarize(samples);
-    FabricMeasurement measured;
-    measured.set_bytes(bytes);
-    measured.set_best(summary.best);
-    measured.set_median(summary.median);
-    measured.set_samples(static_cast<uint32_t>(samples.size()));
+    FabricMeasurement measured = Measured(bytes, samples);
     measured.set_connect_seconds(connect_seconds_);
     measured.set_network("Socket");
     attempt_.Measured(std::move(measured));

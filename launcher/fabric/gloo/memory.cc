@@ -67,13 +67,7 @@ void TestMemory(Attempt& attempt) {
   }
   // The first copies touch pages that nobody had.
   if (samples.size() > 2) samples.erase(samples.begin());
-  const Summary summary = Summarize(samples);
-  FabricMeasurement measured;
-  measured.set_bytes(bytes);
-  measured.set_best(summary.best);
-  measured.set_median(summary.median);
-  measured.set_samples(static_cast<uint32_t>(samples.size()));
-  attempt.Measured(std::move(measured));
+  attempt.Measured(Measured(bytes, samples));
 }
 
 }  // namespace muster::fabric

@@ -85,4 +85,14 @@ Summary Summarize(std::vector<double> samples) {
   return {.best = samples.front(), .median = median};
 }
 
+FabricMeasurement Measured(uint64_t bytes, const std::vector<double>& samples) {
+  const Summary summary = Summarize(samples);
+  FabricMeasurement measured;
+  measured.set_bytes(bytes);
+  measured.set_best(summary.best);
+  measured.set_median(summary.median);
+  measured.set_samples(static_cast<uint32_t>(samples.size()));
+  return measured;
+}
+
 }  // namespace muster::fabric

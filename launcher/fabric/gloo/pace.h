@@ -8,6 +8,8 @@
 #include <functional>
 #include <vector>
 
+#include "proto/fabric.pb.h"
+
 namespace muster::fabric {
 
 // The seconds of one reduction of so many bytes, on this member. It begins when
@@ -38,6 +40,9 @@ struct Summary {
   double median = 0;
 };
 Summary Summarize(std::vector<double> samples);
+
+// The same as a result.
+FabricMeasurement Measured(uint64_t bytes, const std::vector<double>& samples);
 
 }  // namespace muster::fabric
 

@@ -24,7 +24,7 @@ FabricInventory TakeNcclInventory(const NcclInventoryOptions& options) {
     inventory.add_notes(
         absl::StrCat("no GPUs: ", std::string(status.message())));
   }
-  AddNcclLibrary(options.library, &inventory);
+  AddNcclLibrary(options.nccl_library, &inventory);
   return inventory;
 }
 

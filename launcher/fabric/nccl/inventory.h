@@ -10,8 +10,8 @@
 namespace muster::fabric {
 
 struct NcclInventoryOptions {
-  std::string library = "libnccl.so.2";  // a path, or a name
-  Environment environment;               // of this process
+  std::string nccl_library = "libnccl.so.2";  // a path, or a name
+  Environment environment;                    // of this process
 };
 
 // GPUs, driver, NCCL's version, path and problem, notes; the rest is left

@@ -48,13 +48,6 @@ absl::Status LoadFunctions(const SharedLibrary& library, NcclFunctions* into) {
 
 }  // namespace
 
-std::string NcclVersionText(int version) {
-  // Up to 2.8 a thousand made a major version.
-  const int major = version >= 10000 ? version / 10000 : version / 1000;
-  const int minor = version >= 10000 ? version / 100 % 100 : version / 100 % 10;
-  return absl::StrCat(major, ".", minor, ".", version % 100);
-}
-
 absl::StatusOr<NcclLibrary> NcclLibrary::Open(const std::string& name) {
   absl::StatusOr<SharedLibrary> library = SharedLibrary::Open(name);
   if (!library.ok()) return library.status();

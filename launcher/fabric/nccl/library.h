@@ -61,9 +61,6 @@ class NcclLibrary {
   std::string path_;
 };
 
-// 22809 as "2.28.9".
-std::string NcclVersionText(int version);
-
 }  // namespace muster::fabric
 
 #endif  // MUSTER_LAUNCHER_FABRIC_NCCL_LIBRARY_H_

@@ -20,6 +20,7 @@
 #include "launcher/fabric/nccl/solo_task.h"
 #include "launcher/fabric/nccl/transfer.h"
 #include "launcher/fabric/nccl/watch.h"
+#include "launcher/fabric/nccl_version.h"
 
 namespace muster::fabric {
 namespace {
@@ -51,7 +52,7 @@ class NcclProbe {
     absl::StatusOr<std::unique_ptr<DeviceRuntime>> device = OpenCudaDriver();
     if (!device.ok()) LeaveBroken(device.status());
     device_ = *std::move(device);
-    absl::StatusOr<NcclLibrary> nccl = NcclLibrary::Open(options_.library);
+    absl::StatusOr<NcclLibrary> nccl = NcclLibrary::Open(options_.nccl_library);
     if (!nccl.ok()) LeaveBroken(nccl.status());
     nccl_ = std::make_unique<NcclLibrary>(*std::move(nccl));
     transfer_ = std::make_unique<Transfer>(*device_);

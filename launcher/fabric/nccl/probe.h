@@ -11,7 +11,7 @@ namespace muster::fabric {
 
 struct NcclProbeOptions {
   // A path, or a name that the loader looks for.
-  std::string library = "libnccl.so.2";
+  std::string nccl_library = "libnccl.so.2";
   NcclSettings settings;
   // Of this process. The first of the GPUs that CUDA_VISIBLE_DEVICES names is
   // tested.

@@ -36,12 +36,4 @@ std::string CountText(uint64_t count, absl::string_view noun) {
   return absl::StrCat(count, " ", noun, count == 1 ? "" : "s");
 }
 
-std::string NcclVersionText(uint32_t version) {
-  if (version == 0) return "";
-  // 2.9 and later count 10000 for the major version, earlier ones 1000.
-  const uint32_t major = version >= 10000 ? 10000 : 1000;
-  return absl::StrCat(version / major, ".", version % major / 100, ".",
-                      version % 100);
-}
-
 }  // namespace muster::fabric

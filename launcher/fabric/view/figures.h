@@ -23,9 +23,6 @@ std::string SecondsText(double seconds);
 // "1 node", "2 nodes".
 std::string CountText(uint64_t count, absl::string_view noun);
 
-// 22809 as "2.28.9"; "" for 0.
-std::string NcclVersionText(uint32_t version);
-
 }  // namespace muster::fabric
 
 #endif  // MUSTER_LAUNCHER_FABRIC_VIEW_FIGURES_H_

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <numeric>
 #include <utility>
@@ -120,56 +121,65 @@ std::string Rest(const FabricReport& report, const std::vector<int>& shown) {
                       absl::StrJoin(parts, ", "), "\n");
 }
 
-std::string GlooNodes(const FabricReport& report, bool colour) {
+// A row for each node that is shown. `middle` fills what is between the node's
+// host and its verdict.
+using MiddleCells =
+    std::function<Cells(const FabricNode& node, const SlotTests& own)>;
+std::string Nodes(const FabricReport& report, bool colour,
+                  const std::vector<Column>& columns,
+                  const MiddleCells& middle) {
   const std::map<uint32_t, SlotTests> tests = ByNode(report);
   const std::vector<int> shown = Shown(report, tests);
   std::vector<Cells> rows;
   for (const int i : shown) {
     const FabricNode& node = report.nodes(i);
-    const SlotTests& own = tests.at(static_cast<uint32_t>(i));
-    rows.push_back({absl::StrCat(i), HostOf(report, i),
-                    node.address().empty() ? "-" : node.address(),
-                    absl::StrCat(own.network.size()), absl::StrCat(Failed(own)),
-                    Middle(own), Worst(own),
-                    Verdict(node, node.verdict(), colour)});
+    Cells& row = rows.emplace_back(Cells{absl::StrCat(i), HostOf(report, i)});
+    for (std::string& cell : middle(node, tests.at(static_cast<uint32_t>(i)))) {
+      row.push_back(std::move(cell));
+    }
+    row.push_back(Verdict(node, node.verdict(), colour));
   }
-  return absl::StrCat(Table({{"NODE", true},
-                             {"HOST"},
-                             {"ADDRESS"},
-                             {"PAIRS", true},
-                             {"FAILED", true},
-                             {"MEDIAN GB/s", true},
-                             {"WORST GB/s", true},
-                             {"VERDICT"}},
-                            rows),
-                      Rest(report, shown));
+  return absl::StrCat(Table(columns, rows), Rest(report, shown));
+}
+
+std::string GlooNodes(const FabricReport& report, bool colour) {
+  return Nodes(report, colour,
+               {{"NODE", true},
+                {"HOST"},
+                {"ADDRESS"},
+                {"PAIRS", true},
+                {"FAILED", true},
+                {"MEDIAN GB/s", true},
+                {"WORST GB/s", true},
+                {"VERDICT"}},
+               [](const FabricNode& node, const SlotTests& own) -> Cells {
+                 return {node.address().empty() ? "-" : node.address(),
+                         absl::StrCat(own.network.size()),
+                         absl::StrCat(Failed(own)), Middle(own), Worst(own)};
+               });
 }
 
 std::string NodesOfManyGpus(const FabricReport& report, bool colour) {
-  const std::map<uint32_t, SlotTests> tests = ByNode(report);
-  const std::vector<int> shown = Shown(report, tests);
-  std::vector<Cells> rows;
-  for (const int i : shown) {
-    const FabricNode& node = report.nodes(i);
-    const SlotTests& own = tests.at(static_cast<uint32_t>(i));
-    rows.push_back({absl::StrCat(i), HostOf(report, i),
-                    absl::StrCat(node.inventory().gpus_size()),
-                    Name(Gpu(node, 0)), Figure(own.solo), Figure(own.local),
-                    Middle(own), Worst(own), absl::StrCat(Failed(own)),
-                    Verdict(node, node.verdict(), colour)});
-  }
-  return absl::StrCat(Table({{"NODE", true},
-                             {"HOST"},
-                             {"GPUS", true},
-                             {"NAME"},
-                             {"SOLO GB/s", true},
-                             {"LOCAL GB/s", true},
-                             {"NET GB/s", true},
-                             {"WORST", true},
-                             {"FAILED", true},
-                             {"VERDICT"}},
-                            rows),
-                      Rest(report, shown));
+  return Nodes(report, colour,
+               {{"NODE", true},
+                {"HOST"},
+                {"GPUS", true},
+                {"NAME"},
+                {"SOLO GB/s", true},
+                {"LOCAL GB/s", true},
+                {"NET GB/s", true},
+                {"WORST", true},
+                {"FAILED", true},
+                {"VERDICT"}},
+               [](const FabricNode& node, const SlotTests& own) -> Cells {
+                 return {absl::StrCat(node.inventory().gpus_size()),
+                         Name(Gpu(node, 0)),
+                         Figure(own.solo),
+                         Figure(own.local),
+                         Middle(own),
+                         Worst(own),
+                         absl::StrCat(Failed(own))};
+               });
 }
 
 std::string Gpus(const FabricReport& report,

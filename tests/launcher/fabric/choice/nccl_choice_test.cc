@@ -28,7 +28,7 @@ class NcclChoiceTest : public ::testing::Test {
 
   NcclChoice Choose(const std::vector<std::string>& command = {"python3",
                                                                "train.py"}) {
-    return ChooseNccl({.library = library_,
+    return ChooseNccl({.nccl_library = library_,
                        .command = command,
                        .variables = variables_,
                        .directory = tree_.At("work")});

@@ -3,6 +3,7 @@
 #include "gtest/gtest.h"
 #include "launcher/fabric/nccl/library.h"
 #include "launcher/fabric/nccl/shared_library.h"
+#include "launcher/fabric/nccl_version.h"
 #include "tests/support/fabric_probes/fabric_probes.h"
 
 namespace muster::fabric {
