@@ -127,6 +127,11 @@ rendezvous::Session::Callbacks Agent::SessionCallbacks() {
 void Agent::Received(const CoordinatorMessage& message) {
   coordinator_alive_.Heard(kCoordinator, Now().at);
   if (node_test_ && node_test_->Handle(message)) return;
+  // Other nodes may be faster: a stop must not come before what it stops.
+  if (after_test_ && !message.has_report() && !message.has_notice()) {
+    later_.push_back(message);
+    return;
+  }
   switch (message.body_case()) {
     case CoordinatorMessage::kWelcome:
       phase_ = Phase::kWaiting;

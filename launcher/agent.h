@@ -178,6 +178,8 @@ class Agent {
   std::unique_ptr<WorkerGroup> workers_;
   std::unique_ptr<fabric::NodeTest> node_test_;  // while it runs
   std::function<void()> after_test_;
+  // What came for the job while this node's part in the test was ending.
+  std::vector<CoordinatorMessage> later_;
   std::string interface_;  // over which this node reaches the others
   std::unique_ptr<mpi::Probe> mpi_probe_;  // while it runs
   mpi::Version mpi_version_;

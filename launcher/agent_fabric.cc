@@ -58,7 +58,11 @@ void Agent::EndTest(std::function<void()> next) {
   if (!node_test_) return next();
   // What was to come next is not, where the verdict comes in between.
   const bool closing = std::exchange(after_test_, std::move(next)) != nullptr;
-  if (!closing) node_test_->Close();
+  if (closing) {
+    later_.clear();
+  } else {
+    node_test_->Close();
+  }
 }
 
 void Agent::TestEnded(const std::string& problem) {
@@ -67,6 +71,9 @@ void Agent::TestEnded(const std::string& problem) {
   asio::post(loop_, [this] {
     node_test_.reset();
     if (after_test_) std::exchange(after_test_, nullptr)();
+    for (const CoordinatorMessage& message : std::exchange(later_, {})) {
+      Received(message);
+    }
   });
 }
 

@@ -14,7 +14,7 @@ constexpr std::string_view kKinds[] = {
     "wrong",     "slow",  "hang-init",      "hang-run",   "error",
     "error-run", "crash", "missing-symbol", "version",    "fewer-gpus",
     "sockets",   "cuda",  "driver",         "nvlink-off", "processes",
-    "recovery",  "ecc"};
+    "recovery",  "ecc",   "stays"};
 
 bool Fail(std::string* why, std::string_view part, const char* what) {
   *why = "MUSTER_FAULT: " + std::string(part) + ": " + what;

@@ -18,6 +18,8 @@
 //   crash      start         at once
 //              init          when it is to connect
 //              run           in a reduction
+//   stays      -             its probe ends by a kill  -
+//                            only
 //
 // A link's faults come from the side that knows the other's address: where all
 // hosts are one machine, the one that connects.
@@ -161,6 +163,13 @@ extern "C" int connect(int fd, const sockaddr* address, socklen_t length) {
     return ConnectToNobody(fd);
   }
   return Next<decltype(connect)>("connect")(fd, address, length);
+}
+
+// The probe ends with it, and with nothing else.
+extern "C" void _exit(int status) {
+  if (Faults::Get().OfGpu("stays") != nullptr) HangForEver();
+  Next<decltype(_exit)>("_exit")(status);
+  std::abort();
 }
 
 namespace gloo {
