@@ -17,6 +17,8 @@ GLOO_BENCH = os.path.join(
 
 HOSTS = 8
 FEW_RUNS = 5
+MANY = 4
+RATE = "5gbit"
 SECONDS = 0.2  # for which the self-test reduces, and so does the other
 GLOO = ["--fabric-check", "gloo"]
 
@@ -78,7 +80,8 @@ def reference(bench, hosts, size):
     members = [subprocess.Popen(
         [*hosts.enter(rank), GLOO_BENCH, str(rank), "2", hosts.addresses[rank],
          meeting, str(size), str(SECONDS)],
-        stdout=subprocess.PIPE, text=True) for rank in range(2)]
+        stdout=subprocess.PIPE, text=True, start_new_session=True)
+        for rank in range(2)]
     seconds = [float(member.communicate()[0].split()[1])
                for member in members]
     shutil.rmtree(meeting)
@@ -87,8 +90,16 @@ def reference(bench, hosts, size):
     return max(seconds)  # as the self-test does: by the slowest member
 
 
-def figures(bench, hosts, size):
-    return alternate(bench.runs,
+def figures(bench, hosts, rate, size):
+    """`rate` limits the links; without, they are as fast as the processors.
+
+    Then all threads of both hosts share these, which spreads the figures: it
+    takes more of them.
+    """
+    if rate:
+        for host in range(2):
+            hosts.limit(host, rate)
+    return alternate(bench.runs if rate else MANY * bench.runs,
                      lambda: measured(bench, hosts, size),
                      lambda: reference(bench, hosts, size))
 

@@ -9,8 +9,11 @@ import shutil
 import subprocess
 import tempfile
 
+# Reno, whose window nothing on a lossless switch closes: BBR, where it is the
+# machine's default, goes by estimates that differ from connection to connection.
 _HOST = ('set -e; hostname "$1"; ip link set lo up; mount --bind "$2" '
-         '/etc/hosts; echo ready; exec sleep infinity')
+         '/etc/hosts; echo reno > /proc/sys/net/ipv4/tcp_congestion_control; '
+         'echo ready; exec sleep infinity')
 _SWITCH = ('set -e; ip link add br0 type bridge forward_delay 0; '
            'ip link set br0 up; echo ready; exec sleep infinity')
 
@@ -71,6 +74,12 @@ class Hosts:
                             self.addresses[there], "lladdr",
                             "02:00:00:00:00:01", "dev", "eth0", "nud",
                             "permanent"], check=True)
+
+    def limit(self, host, rate):
+        """What the host sends goes no faster from now on; as tc says it."""
+        subprocess.run([*self.enter(host), "tc", "qdisc", "add", "dev", "eth0",
+                        "root", "tbf", "rate", rate, "burst", "256kb",
+                        "latency", "50ms"], check=True)
 
     def _anchor(self, kinds, script, *arguments):
         anchor = subprocess.Popen(

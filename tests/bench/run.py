@@ -12,6 +12,7 @@ shared machine is today proves nothing about a change.
 """
 
 import argparse
+import itertools
 import os
 import shutil
 import statistics
@@ -215,21 +216,27 @@ def measure_files(bench):
         yield row("The same, alone", ours, None, "s", "60 s", 60.0, False)
 
 
+def figure_row(bench, hosts, rate, megabytes):
+    ours, theirs = fabric.figures(bench, hosts, rate, megabytes << 20)
+    links = f"links of {rate}" if rate else "links as fast as the processors"
+    cells = row(f"What it measures of two hosts, {links}, {megabytes} MiB, "
+                "beside Gloo's own benchmark", ours, theirs, "us",
+                "within 5 %", None, True)
+    met = fabric.apart(ours, theirs) <= 0.05
+    return cells[:-1] + ["met" if met else "MISSED"]
+
+
 def measure_fabric(bench):
     with Hosts(fabric.HOSTS) as hosts:
         yield row(f"`muster check` of {fabric.HOSTS} hosts with Gloo, until the "
                   "last end", fabric.healthy(bench, hosts), None, "ms", "5 s",
                   5.0, False)
-        for megabytes in (4, 16):
-            ours, theirs = fabric.figures(bench, hosts, megabytes << 20)
-            yield row(f"What it measures of two hosts and {megabytes} MiB, "
-                      "beside Gloo's own benchmark", ours, theirs, "us",
-                      "within 5 %", None, True)[:-1] + [
-                          "met" if fabric.apart(ours, theirs) <= 0.05
-                          else "MISSED"]
         yield row(f"`muster check` of {fabric.HOSTS} hosts, one of which "
                   "reaches none but the first", fabric.one_bad(bench, hosts),
                   None, "ms", "10 s", 10.0, False)
+    for rate, megabytes in itertools.product((fabric.RATE, ""), (4, 16)):
+        with Hosts(2) as hosts:
+            yield figure_row(bench, hosts, rate, megabytes)
     yield row("64 agents on this machine, with the self-test before a worker "
               "of `true` each", fabric.simulated(bench), None, "ms", "20 s",
               20.0, False)
