@@ -13,8 +13,13 @@ std::map<uint32_t, std::string> SetConclusion(uint32_t min_nodes,
                                               rendezvous::Moment now,
                                               FabricReport* fabric,
                                               Report* report) {
-  for (FabricNode& node : *fabric->mutable_nodes()) {
-    node.set_verdict(std::max(node.verdict(), FABRIC_VERDICT_PASS));
+  // Who took part in no test has not passed any.
+  for (const FabricTest& test : fabric->tests()) {
+    for (const Slot& member : test.members()) {
+      FabricNode& node =
+          *fabric->mutable_nodes(static_cast<int>(member.node()));
+      node.set_verdict(std::max(node.verdict(), FABRIC_VERDICT_PASS));
+    }
   }
   fabric->set_verdict(WorstOf(*fabric));
   report->mutable_durations()->set_fabric(fabric->seconds());

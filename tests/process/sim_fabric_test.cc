@@ -14,6 +14,11 @@ using ::testing::HasSubstr;
 
 class SimFabric : public ::testing::Test {
  protected:
+  void SetUp() override {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    GTEST_SKIP() << "a sanitizer must be loaded before what brings in faults";
+#endif
+  }
   Subprocess Start(const std::string& fault, const std::string& script) const {
     auto argv = MusterArgv(
         "sim", {{"--nnodes", "2"}, {"--fabric-check", "gloo"}}, Shell(script));

@@ -218,11 +218,12 @@ std::string NodeTable(const FabricReport& report, bool colour) {
   if (report.kind() != FABRIC_NCCL) return GlooNodes(report, colour);
   std::map<SlotKey, SlotTests> slots = BySlot(report);
   if (slots.size() > kMostRows) return NodesOfManyGpus(report, colour);
-  // Who is in no finding passed, where the test came to its end.
+  // Who was tested and is in no finding passed, where the test came to its end.
+  const bool ended = report.verdict() != FABRIC_VERDICT_UNSPECIFIED;
   for (auto& [slot, tests] : slots) {
-    if (report.verdict() != FABRIC_VERDICT_UNSPECIFIED) {
-      tests.verdict = std::max(tests.verdict, FABRIC_VERDICT_PASS);
-    }
+    const bool tested = tests.solo || tests.local || !tests.network.empty();
+    if (!ended || !tested) continue;
+    tests.verdict = std::max(tests.verdict, FABRIC_VERDICT_PASS);
   }
   return Gpus(report, slots, colour);
 }

@@ -41,6 +41,9 @@ TEST(FabricCheck, GpusGoThroughAllPhases) {
   EXPECT_EQ(report.verdict(), FABRIC_VERDICT_PASS);
   EXPECT_EQ(report.rounds(), 5);
   EXPECT_EQ(report.tests_size(), 16 + 4 + 2 * 8 + 1);
+  for (const FabricNode& node : report.nodes()) {
+    EXPECT_EQ(node.verdict(), FABRIC_VERDICT_PASS);
+  }
   EXPECT_EQ(nodes.check().report().result(), RESULT_SUCCEEDED);
 }
 
@@ -60,6 +63,7 @@ TEST(FabricCheck, OneNodeIsTestedAsFarAsItCanBe) {
   PretendNodes cpu({.nodes = 1});
   ASSERT_TRUE(cpu.Run());
   EXPECT_EQ(cpu.fabric().kind(), FABRIC_OFF);
+  EXPECT_EQ(cpu.fabric().nodes(0).verdict(), FABRIC_VERDICT_UNSPECIFIED);
   EXPECT_EQ(cpu.exit_code(), 0);
   EXPECT_THAT(cpu.fabric().notes(),
               ElementsAre("one node without GPUs has nothing to test"));

@@ -20,7 +20,11 @@ TEST(Life, AProbeSaysThatItIsReady) {
 
 TEST(Life, AnAddressOfNobodyBreaksIt) {
   for (const char* address : {"192.0.2.77", "localhost", "fe80::77%nothing"}) {
-    Probes probes(1, {.address = address});
+    // Gloo does not free what it looked up.
+    Probes probes(1, {.address = address, .environment = [](int) {
+                        return std::map<std::string, std::string>{
+                            {"LSAN_OPTIONS", "detect_leaks=0"}};
+                      }});
     EXPECT_EQ(probes.End(0), Code(69));
     EXPECT_FALSE(probes.ready(0).has_value());
     ASSERT_TRUE(probes.broken(0).has_value());

@@ -189,7 +189,7 @@ TEST(FabricTable, NamesTheLinkBetweenTwoGpusOfANode) {
   EXPECT_THAT(table, HasSubstr("  3  H100 80GB HBM3          -           -     "
                                "        -  fail\n"));
   EXPECT_THAT(table, HasSubstr("  2  H100 80GB HBM3          -           -     "
-                               "        -  pass\n"));
+                               "        -  none\n"));
 }
 
 TEST(FabricTable, SaysOnceWhereEachLimitCameFrom) {
@@ -219,7 +219,7 @@ TEST(FabricTable, AWarningIsTheVerdictOfAllThatWorks) {
               EndsWith("\nWARN  3 nodes, Gloo, 3 rounds, 1.4 s: 1 warning\n"));
 }
 
-TEST(FabricTable, WhatIsSaidOfANodeIsSaidOfItsGpus) {
+TEST(FabricTable, WhatIsSaidOfANodeIsSaidOfItsGpusAndUntestedOnesPassNothing) {
   FabricReport report = PretendReport(FABRIC_NCCL, 2, 2);
   AddFinding(&report, FABRIC_VERDICT_WARN, FABRIC_PHASE_INVENTORY,
              FABRIC_CULPRIT_CONFIG, FABRIC_CONFIDENCE_CONFIRMED, {1}, "odd");
@@ -229,7 +229,7 @@ TEST(FabricTable, WhatIsSaidOfANodeIsSaidOfItsGpus) {
       " -  ";
   for (const char* gpu : {"0", "1"}) {
     EXPECT_THAT(table,
-                HasSubstr(absl::StrCat("0  host1    ", gpu, rest, "pass\n")));
+                HasSubstr(absl::StrCat("0  host1    ", gpu, rest, "none\n")));
     EXPECT_THAT(table,
                 HasSubstr(absl::StrCat("1  host2    ", gpu, rest, "warn\n")));
   }
