@@ -56,10 +56,7 @@ void NodeProbes::Begin(FabricKind kind, bool hosts_apart,
   // One that has not spoken when the coordinator goes on is of no use.
   if (prober.task) {
     prober.task.reset();
-    if (prober.process) {
-      prober.process->Kill();
-      dying_.push_back(std::move(prober.process));
-    }
+    if (prober.process) Bury(std::move(prober.process));
   }
   prober.task =
       Task{.group = group.id(),
@@ -91,14 +88,8 @@ void NodeProbes::StartProbe(FabricKind kind, bool hosts_apart, uint32_t gpu) {
                 asio::post(loop_, [this, alive = alive_, gpu, id, end] {
                   if (!*alive) return;
                   const auto& process = probers_[gpu].process;
-                  if (process && process->id() == id) {
-                    Gone(gpu, end);
-                  } else {
-                    std::erase_if(dying_, [id](const auto& dying) {
-                      return dying->id() == id;
-                    });
-                  }
-                  MaybeClosed();
+                  if (process && process->id() == id) Gone(gpu, end);
+                  Forget(id);
                 });
               }});
   prober.process->Start(options_.request(kind, gpu, hosts_apart));
@@ -162,10 +153,7 @@ void NodeProbes::Abandon(Prober* prober, uint32_t gpu, FabricFailureKind kind,
   result.mutable_failed()->set_kind(kind);
   result.mutable_failed()->set_stage(prober->task->stage);
   result.mutable_failed()->set_message(message);
-  if (prober->process) {
-    prober->process->Kill();
-    dying_.push_back(std::move(prober->process));
-  }
+  if (prober->process) Bury(std::move(prober->process));
   End(prober, gpu, std::move(result));
 }
 
@@ -238,6 +226,23 @@ void NodeProbes::Watch() {
     MaybeClosed();
     Watch();
   });
+}
+
+void NodeProbes::Bury(std::unique_ptr<ProbeProcess> process) {
+  process->Kill();
+  dying_.push_back(std::move(process));
+}
+
+void NodeProbes::Buried(uint32_t id) {
+  // From the loop: its callback must not destroy what calls it.
+  asio::post(loop_, [this, alive = alive_, id] {
+    if (*alive) Forget(id);
+  });
+}
+
+void NodeProbes::Forget(uint32_t id) {
+  std::erase_if(dying_, [id](const auto& dying) { return dying->id() == id; });
+  MaybeClosed();
 }
 
 void NodeProbes::Close() {

@@ -55,6 +55,10 @@ class NodeProbes {
   void Run(const FabricRound& round);
   void Value(const StoreValue& value);
   void Stop(const FabricStop& stop);
+  // Kills a process, also one of others. Close waits for its end, which its
+  // on_gone tells with Buried.
+  void Bury(std::unique_ptr<ProbeProcess> process);
+  void Buried(uint32_t id);
   void Close();
 
  private:
@@ -83,6 +87,7 @@ class NodeProbes {
   // The probe is of no use any more.
   void Abandon(Prober* prober, uint32_t gpu, FabricFailureKind kind,
                const std::string& message);
+  void Forget(uint32_t id);
   void Watch();
   void MaybeClosed();
   Prober* Find(uint32_t group, uint32_t rank, uint32_t* gpu);

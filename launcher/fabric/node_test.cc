@@ -109,19 +109,12 @@ void NodeTest::LookAtGpus(FabricKind kind) {
   MakeLogDirectory();
   looker_ = std::make_unique<ProbeProcess>(
       loop_, keeper_, kLookerId,
-      ProbeProcess::Callbacks{.on_event =
-                                  [this](const ProbeEvent& event) {
-                                    if (event.has_inventory())
-                                      GotInventory(event.inventory());
-                                  },
-                              .on_gone =
-                                  [this](const ProbeEnd& end) {
-                                    if (inventory_sent_) return;
-                                    inventory_.set_nccl_problem(absl::StrCat(
-                                        "the look at its GPUs ", end.how, "; ",
-                                        end.last_words));
-                                    SendInventory();
-                                  }});
+      ProbeProcess::Callbacks{
+          .on_event =
+              [this](const ProbeEvent& event) {
+                if (event.has_inventory()) GotInventory(event.inventory());
+              },
+          .on_gone = [this](const ProbeEnd& end) { LookerEnded(end); }});
   process::SpawnRequest request;
   request.argv = {options_.program, "fabric-probe", "--inventory"};
   for (std::string& word : LibraryFlag()) {
@@ -158,6 +151,16 @@ void NodeTest::GotInventory(const FabricInventory& seen) {
     inventory_.set_nccl_problem(NcclProblemText(nccl_, seen.nccl_problem()));
   }
   SendInventory();
+}
+
+void NodeTest::LookerEnded(const ProbeEnd& end) {
+  looker_ended_ = true;
+  if (!inventory_sent_) {
+    inventory_.set_nccl_problem(
+        absl::StrCat("the look at its GPUs ", end.how, "; ", end.last_words));
+    SendInventory();
+  }
+  probes_->Buried(kLookerId);
 }
 
 void NodeTest::SendInventory() {
@@ -216,12 +219,12 @@ void NodeTest::MakeLogDirectory() {
 
 void NodeTest::Close() {
   inventory_sent_ = true;
-  if (looker_) looker_->Kill();
-  if (probes_) {
-    probes_->Close();
-  } else {
+  if (!probes_) {
     asio::post(loop_, [on_closed = callbacks_.on_closed] { on_closed(""); });
+    return;
   }
+  if (looker_ && !looker_ended_) probes_->Bury(std::move(looker_));
+  probes_->Close();
 }
 
 }  // namespace muster::fabric

@@ -61,6 +61,7 @@ class NodeTest {
   void LookAtGpus(FabricKind kind);
   void ChooseLibrary();
   void GotInventory(const FabricInventory& seen);
+  void LookerEnded(const ProbeEnd& end);
   void SendInventory();
   process::SpawnRequest Request(FabricKind kind, uint32_t gpu,
                                 bool hosts_apart) const;
@@ -82,6 +83,7 @@ class NodeTest {
   std::string log_directory_;  // "" where there is none
   bool keep_logs_ = false;
   std::unique_ptr<ProbeProcess> looker_;
+  bool looker_ended_ = false;
   std::unique_ptr<NodeProbes> probes_;
 };
 

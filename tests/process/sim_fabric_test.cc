@@ -11,6 +11,7 @@ namespace muster::test {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class SimFabric : public ::testing::Test {
  protected:
@@ -44,6 +45,19 @@ TEST_F(SimFabric, AJobRunsWhereAProbeDoesNotEndByItself) {
   EXPECT_EQ(sim.Wait(), Code(0)) << sim.Text();
   EXPECT_THAT(sim.Out(), HasSubstr("rank 1 of 2"));
   EXPECT_TRUE(NothingIsLeftOf(sim));
+}
+
+TEST(SimFabricCheck, WaitsForTheLookAtTheGpusToEnd) {
+  const TempDir directory;
+  Subprocess sim(Command{.argv = MusterArgv("sim",
+                                            {{"--nnodes", "8"},
+                                             {"--gpus-per-node", "1"},
+                                             {"--fabric-check", "nccl"},
+                                             {"--nccl-library", "/nowhere"}},
+                                            {"true"}),
+                         .cwd = directory.path()});
+  EXPECT_EQ(sim.Wait(), Code(76)) << sim.Text();
+  EXPECT_THAT(sim.Err(), Not(HasSubstr("the agent is gone")));
 }
 
 }  // namespace
