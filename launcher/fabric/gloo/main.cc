@@ -71,7 +71,7 @@ int TakeStandardOutput() {
 
 void SayReady(EventPipe& agent) {
   ProbeEvent event;
-  event.mutable_ready()->set_library("Gloo " +
+  event.mutable_ready()->set_backend("Gloo " +
                                      std::to_string(GLOO_VERSION_MAJOR) + "." +
                                      std::to_string(GLOO_VERSION_MINOR) + "." +
                                      std::to_string(GLOO_VERSION_PATCH));

@@ -20,9 +20,9 @@ void EventOutbox::Send(const ProbeEvent& event) {
   }
 }
 
-void EventOutbox::Ready(const std::string& library) {
+void EventOutbox::Ready(const std::string& backend) {
   ProbeEvent event;
-  event.mutable_ready()->set_library(library);
+  event.mutable_ready()->set_backend(backend);
   Send(event);
 }
 

@@ -19,7 +19,7 @@ class EventOutbox {
 
   void Send(const ProbeEvent& event);
 
-  void Ready(const std::string& library);
+  void Ready(const std::string& backend);
   void Stage(uint32_t group, FabricStage stage);
   void Put(uint32_t group, uint32_t rank, const std::string& key,
            const std::string& value);

@@ -182,14 +182,14 @@ bool FabricProbe::Await(const std::function<bool()>& predicate) {
 }
 
 std::optional<std::string> FabricProbe::WaitForReady() {
-  std::optional<std::string> library;
+  std::optional<std::string> backend;
   Await([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     for (const ProbeEvent& event : events_) {
-      if (event.has_ready()) library = event.ready().library();
+      if (event.has_ready()) backend = event.ready().backend();
     }
-    return library.has_value();
+    return backend.has_value();
   });
-  return library;
+  return backend;
 }
 
 std::optional<FabricFailure> FabricProbe::WaitForBroken() {

@@ -15,7 +15,7 @@ using ::testing::StartsWith;
 TEST(Life, AProbeSaysThatItIsReady) {
   Probes probes(1);
   ASSERT_TRUE(probes.ready(0).has_value());
-  EXPECT_THAT(probes.ready(0)->library(), StartsWith("Gloo 0."));
+  EXPECT_THAT(probes.ready(0)->backend(), StartsWith("Gloo 0."));
 }
 
 TEST(Life, AnAddressOfNobodyBreaksIt) {
