@@ -7,7 +7,8 @@ import statistics
 import subprocess
 import tempfile
 
-from launchers import Waiting, alternate, environment, run_together
+from launchers import (FEW_RUNS, Waiting, alternate, environment,
+                       run_together)
 
 # Built with the tests, and optimised.
 GLOO_BENCH = os.path.join(
@@ -16,9 +17,8 @@ GLOO_BENCH = os.path.join(
     "gloo_bench")
 
 HOSTS = 8
-FEW_RUNS = 5
-MANY = 4
-RATE = "5gbit"
+MANY = 4  # times as many runs, of figures that spread
+RATE = "5gbit"  # of links that are slower than the processors
 SECONDS = 0.2  # for which the self-test reduces, and so does the other
 GLOO = ["--fabric-check", "gloo"]
 
@@ -53,12 +53,13 @@ def one_bad(bench, hosts):
     bad = len(hosts.names) - 1
     for other in range(1, bad):
         hosts.cut(other, bad)
-    return alternate(FEW_RUNS, lambda: check(bench, hosts, 75))[0]
+    return alternate(min(bench.runs, FEW_RUNS),
+                     lambda: check(bench, hosts, 75))[0]
 
 
 def simulated(bench):
     return alternate(
-        FEW_RUNS,
+        min(bench.runs, FEW_RUNS),
         lambda: bench.local([bench.binary, "sim", "--nnodes", "64",
                              "--nproc-per-node", "1", *GLOO, "--", "true"]))[0]
 

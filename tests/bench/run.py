@@ -291,10 +291,13 @@ def main():
             f"{os.cpu_count()} cores; {version}. The hosts are network "
             "namespaces of this machine, and "
             "mpirun starts its daemons on them directly instead of over ssh. "
-            "What a rank writes, and 64 nodes with mpi, are the median of "
-            f"{min(args.runs, FEW_RUNS)} runs, its run time of "
+            "What a rank writes, 64 nodes with mpi or the self-test, and the "
+            "self-test with a bad host are the median of "
+            f"{min(args.runs, FEW_RUNS)} runs, a rank's run time of "
             f"{min(args.runs, 2 * FEW_RUNS)}, files and memory of "
-            f"{min(args.runs, files.FEW_RUNS)}. muster encrypts and says when "
+            f"{min(args.runs, files.FEW_RUNS)}, what the self-test measures "
+            "over links as fast as the processors of "
+            f"{fabric.MANY * args.runs}. muster encrypts and says when "
             "all is durable; mpirun and the rsync daemon do not encrypt, and "
             "without --fsync neither waits for the disk.\n")
 
